@@ -1,0 +1,97 @@
+"""The command line: `trio-sse run module:app`.
+
+Owns the parsing of arguments and the loading of the app. Every option of hypercorn's configuration that is text, a
+number, a switch or a list of texts becomes an option here; the names and meanings are hypercorn's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hypercorn.config import Config
+
+from ._errors import BuildError
+from .server import make_config, run
+from .server._config import OPTIONS
+
+__all__ = ("main",)
+
+SIMPLE = {"str | None": str, "int | None": int, "float | None": float, "logging.Logger | str | None": str}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; the result is the process's exit status."""
+    options = vars(_parser().parse_args(arguments))
+    del options["command"]
+    target, file = options.pop("app"), options.pop("config")
+    try:
+        app = load(target)
+        check = getattr(app, "check", None)
+        if check is not None:
+            check()
+        config = None if file is None else Config.from_toml(file)
+        run(app, config=make_config(config, **options))
+    except (BuildError, LoadError) as error:
+        print(f"trio-sse: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+class LoadError(Exception):
+    """The app is not where the command line says."""
+
+
+def load(target: str) -> Any:
+    """Import `module:name`, with the current directory on the path.
+
+    Raises:
+        LoadError: There is no such module, or no such name in it.
+    """
+    module_name, found, name = target.partition(":")
+    if not found or not module_name or not name:
+        raise LoadError(f"{target!r} does not name an app; write module:name, as in shop.main:app")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise
+        raise LoadError(f"there is no module {error.name!r} in {Path.cwd()} or among the installed packages") from None
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise LoadError(f"module {module_name!r} has no {name!r}") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="trio-sse", description="Server-Sent Events for Trio.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("run", help="serve an app through hypercorn", argument_default=argparse.SUPPRESS)
+    command.add_argument("app", metavar="module:name", help="where the app is")
+    command.add_argument("--config", metavar="FILE", default=None, help="a TOML file of hypercorn's options")
+    group = command.add_argument_group("hypercorn's options", "see hypercorn's documentation for what they mean")
+    for name in sorted(OPTIONS):
+        _add_option(group, name)
+    return parser
+
+
+def _add_option(group: Any, name: str) -> None:
+    default = getattr(Config(), name)
+    flag = "--" + name.replace("_", "-")
+    if isinstance(default, bool):
+        group.add_argument(flag, action=argparse.BooleanOptionalAction)
+    elif isinstance(default, list):
+        group.add_argument(flag, action="append", metavar="TEXT", help="may be given several times")
+    elif isinstance(default, str | int | float):
+        group.add_argument(flag, type=type(default), metavar=type(default).__name__.upper())
+    elif (kind := SIMPLE.get(Config.__annotations__.get(name, ""))) is not None:
+        group.add_argument(flag, type=kind, metavar=kind.__name__.upper())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

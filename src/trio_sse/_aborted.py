@@ -1,0 +1,53 @@
+"""The `aborted` value: tells a handler that something other than itself ended the request, and what."""
+
+from __future__ import annotations
+
+import enum
+
+import trio
+
+__all__ = ("Aborted", "EndReason")
+
+
+class EndReason(enum.StrEnum):
+    """Why a request was ended by something other than its handler. The first reason counts."""
+
+    CLIENT_GONE = "client gone"
+    """The client closed the connection, or its half of it."""
+    ERROR = "error"
+    """A task beside the handler failed: one in the request's `nursery`, the heartbeat, or the server's own I/O."""
+    CANCELLED = "cancelled"
+    """The server cancelled the request; stock hypercorn does so when its shutdown has lasted `graceful_timeout`."""
+
+
+class Aborted:
+    """Set before anything is cancelled, and only if something other than the handler ended the request.
+
+    Attributes:
+        reason: What ended it, or None while nothing has.
+    """
+
+    def __init__(self) -> None:
+        self.reason: EndReason | None = None
+        self._event = trio.Event()
+
+    def is_set(self) -> bool:
+        """Whether the request has been ended from outside."""
+        return self.reason is not None
+
+    async def wait(self) -> EndReason:
+        """Wait until it is set.
+
+        Note that the handler itself is cancelled right after: this is for other tasks, which outlive it.
+        """
+        await self._event.wait()
+        assert self.reason is not None  # noqa: S101 - set together with the event
+        return self.reason
+
+    def _set(self, reason: EndReason) -> None:
+        if self.reason is None:
+            self.reason = reason
+            self._event.set()
+
+    def __repr__(self) -> str:
+        return f"<Aborted: {self.reason or 'not set'}>"

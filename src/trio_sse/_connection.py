@@ -1,0 +1,275 @@
+"""The connection: one request's nursery, with the producer, the disconnect watcher and the heartbeat as siblings.
+
+Owns who may call `receive`, when `aborted` is set, what is cancelled and in which order. It does not know routes,
+steps or events: what to do is handed in as two functions, the work and the finish.
+
+Theory of operation
+-------------------
+Three tasks live in the nursery:
+
+* the *watcher* is the nursery's body. It alone calls `receive`: it feeds the request body, and when the client goes it
+  sets `aborted` and then cancels the driver.
+* the *driver* does everything else in one task, in order: it enters the steps, starts the response, advances and closes
+  the generator, leaves the steps, ends the response.
+* the *heartbeat* writes a comment when nothing else has been written for a while.
+
+The driver's scope is shielded from the outside, so that a cancellation from the outside (a server that shuts down)
+reaches the watcher first, which sets `aborted` and passes it on at once. The shield therefore delays nothing: it puts
+the two in order. An error of the driver, or of a task in the request's `nursery`, is kept until the response has been
+ended and then raised out of `run`, alone if it is alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from typing import Any
+
+import trio
+
+from ._aborted import Aborted, EndReason
+from ._errors import PayloadTooLarge
+from ._outgoing import Outgoing, Send
+
+__all__ = ("Connection", "IncomingBody", "Receive")
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Work = Callable[[], Awaitable[None]]
+Finish = Callable[[Exception | None], Awaitable[Exception | None]]
+
+logger = logging.getLogger("trio_sse")
+
+
+class IncomingBody:
+    """The request body as it comes in. What exceeds `max_size` bytes is dropped, and reading it is a 413."""
+
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
+        self._data = bytearray()
+        self._too_large = False
+        self._complete = trio.Event()
+
+    def feed(self, chunk: bytes, more: bool) -> None:
+        """Take what the server has received."""
+        if len(self._data) + len(chunk) > self._max_size:
+            self._too_large = True
+            self._data.clear()
+            self._max_size = -1
+        elif not self._too_large:
+            self._data += chunk
+        if self._too_large or not more:
+            self._complete.set()
+
+    async def read(self) -> bytes:
+        """Wait for the whole body.
+
+        Raises:
+            PayloadTooLarge: It is larger than the route reads.
+        """
+        await self._complete.wait()
+        if self._too_large:
+            raise PayloadTooLarge("The request body is too large.")
+        return bytes(self._data)
+
+
+class Connection:
+    """One request on its way through the app.
+
+    Args:
+        receive: ASGI's receive; called by the watcher only.
+        send: ASGI's send.
+        label: How messages name the route.
+        max_body: Bytes of the request body to keep.
+        cleanup_seconds: The time limit of all clean-up that the library shields.
+    """
+
+    def __init__(self, receive: Receive, send: Send, *, label: str, max_body: int, cleanup_seconds: float) -> None:
+        self.aborted = Aborted()
+        self.body = IncomingBody(max_body)
+        self.out = Outgoing(self._send)
+        self.label = label
+        self.cleanup_seconds = cleanup_seconds
+        self.background: trio.Nursery | None = None
+        self._receive = receive
+        self._raw_send = send
+        self._nursery: trio.Nursery | None = None
+        self._work_scope = trio.CancelScope(shield=True)  # not without end: the watcher passes a cancellation on
+        self._finish_scope = trio.CancelScope(shield=True)  # likewise
+        self._handler_ended = False
+        self._errors: list[Exception] = []
+        self._background_ended = trio.Event()
+        self._driver: trio.lowlevel.Task | None = None
+        self._driver_ended = trio.Event()
+
+    async def run(self, work: Work, finish: Finish) -> None:
+        """Do the work, finish the response, and raise what went wrong.
+
+        Args:
+            work: Enters the steps, starts the response, runs the handler, leaves the steps. Cancelled by an abort.
+            finish: Ends the response. It is given the error that the work ended with, if any, and gives back what is
+                left of it to raise.
+        """
+        try:
+            async with trio.open_nursery(strict_exception_groups=True) as nursery:
+                self._nursery = nursery
+                nursery.start_soon(self._drive, work, finish, name=f"driver of {self.label}")
+                await self._watch()
+        except BaseExceptionGroup as group:
+            raise _alone(group) from None
+
+    def abort(self, reason: EndReason) -> None:
+        """End the request from outside its handler: set `aborted`, then cancel.
+
+        After the handler has ended only what is left to send is cancelled, and `aborted` stays unset.
+        """
+        if not self._handler_ended:
+            self.aborted._set(reason)
+        self._work_scope.cancel(reason=reason)
+        if reason is not EndReason.ERROR:  # after an error the client is still there to be told
+            self._finish_scope.cancel(reason=reason)
+
+    def handler_has_ended(self) -> None:
+        """Say that the handler is done, so that nothing that happens from now on counts as an abort."""
+        self._handler_ended = True
+
+    def start_heartbeat(self, seconds: float, data: bytes) -> None:
+        """Start the heartbeat: write `data` after `seconds` without a write."""
+        assert self._nursery is not None  # noqa: S101 - only the driver, a child of it, calls this
+        self._nursery.start_soon(self._beat, seconds, data, name=f"heartbeat of {self.label}")
+
+    # -- the request's own nursery, for steps and handlers that ask for it
+
+    async def open_background(self) -> None:
+        """Open the nursery that steps and handlers know as `nursery`."""
+        assert self._nursery is not None  # noqa: S101 - only the driver, a child of it, calls this
+        self.background = await self._nursery.start(self._run_background, name=f"nursery of {self.label}")
+
+    async def close_background(self) -> None:
+        """Cancel the tasks in that nursery, and wait for them within the time limit."""
+        if self.background is None:
+            return
+        self.background.cancel_scope.cancel(reason="the request has ended")
+        with trio.move_on_after(self.cleanup_seconds, shield=True) as scope:
+            await self._background_ended.wait()
+        if scope.cancelled_caught:
+            names = ", ".join(sorted(task.name for task in self.background.child_tasks))
+            self.log_overstay("a task in the request's nursery", f"still running: {names}")
+
+    async def _run_background(self, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+        try:
+            async with trio.open_nursery(strict_exception_groups=True) as nursery:
+                nursery.cancel_scope.shield = True  # the driver cancels it, after the generator has been closed
+                task_status.started(nursery)
+                await trio.sleep_forever()
+        except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
+            self._errors.append(_alone(error))
+            self.abort(EndReason.ERROR)
+        finally:
+            self._background_ended.set()
+
+    # -- the three siblings
+
+    async def _watch(self) -> None:
+        reason = EndReason.CANCELLED
+        try:
+            await self._receive_until_disconnect()
+            reason = EndReason.CLIENT_GONE
+        except Exception:
+            reason = EndReason.ERROR
+            raise
+        finally:
+            self.abort(reason)
+            await self._watch_the_end()
+
+    async def _receive_until_disconnect(self) -> None:
+        """Take all that the server has. After the disconnect hypercorn's `receive` blocks for ever."""
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                return
+            self.body.feed(message.get("body", b""), message.get("more_body", False))
+
+    async def _watch_the_end(self) -> None:
+        """After an abort, report a handler that does not end in time: nobody can stop one that swallows Cancelled."""
+        with trio.move_on_after(self.cleanup_seconds, shield=True) as scope:
+            await self._driver_ended.wait()
+        if scope.cancelled_caught:
+            self.log_overstay("the handler", f"it stands at {self._position()}")
+
+    async def _drive(self, work: Work, finish: Finish) -> None:
+        self._driver = trio.lowlevel.current_task()
+        try:
+            await self._in_scope(self._work_scope, work)
+            self.handler_has_ended()
+            if not self._finish_scope.cancel_called:
+                await self._in_scope(self._finish_scope, partial(self._finish, finish))
+        finally:
+            self._driver_ended.set()
+            assert self._nursery is not None  # noqa: S101 - we run in it
+            self._nursery.cancel_scope.cancel(reason="the response has ended")
+        error = self._error()
+        if error is not None:
+            raise error
+
+    async def _in_scope(self, scope: trio.CancelScope, work: Work) -> None:
+        try:
+            with scope:
+                await work()
+        except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
+            self._errors.append(error)
+
+    async def _finish(self, finish: Finish) -> None:
+        remaining = await finish(self._error())
+        self._errors = [] if remaining is None else [remaining]
+
+    def _error(self) -> Exception | None:
+        if len(self._errors) > 1:
+            return ExceptionGroup(f"errors in {self.label}", self._errors)
+        return self._errors[0] if self._errors else None
+
+    async def _beat(self, seconds: float, data: bytes) -> None:
+        out, due = self.out, self.out.last_write + seconds
+        while not (out.ended or self.aborted.is_set()):
+            now = trio.current_time()
+            if out.writing:  # the client is slow, not silent; look again later rather than spin
+                due = now + seconds
+            elif now >= due:
+                await self._beat_once(data)
+                due = out.last_write + seconds
+            await trio.sleep_until(due)
+            due = max(due, out.last_write + seconds)
+
+    async def _beat_once(self, data: bytes) -> None:
+        try:
+            await self.out.write(data)
+        except Exception:
+            self.abort(EndReason.ERROR)
+            raise
+
+    # -- sending, and what is said of it
+
+    async def _send(self, message: MutableMapping[str, Any]) -> None:
+        try:
+            await self._raw_send(message)
+        except OSError:  # how a server says that the client has gone (ASGI 2.4); hypercorn drops the message instead
+            self.abort(EndReason.CLIENT_GONE)
+            await trio.lowlevel.checkpoint()
+
+    def log_overstay(self, who: str, detail: str) -> None:
+        """Report clean-up that has not ended within its time limit."""
+        logger.error("%s: %s has not ended within %g s; %s", self.label, who, self.cleanup_seconds, detail)
+
+    def _position(self) -> str:
+        """Where the driver stands: the innermost line that is neither Trio's nor ours."""
+        assert self._driver is not None  # noqa: S101 - it has been started
+        position = "an unknown line"
+        for frame, line in self._driver.iter_await_frames():
+            if frame.f_globals.get("__name__", "").partition(".")[0] not in ("trio", "trio_sse"):
+                position = f"{frame.f_code.co_filename}:{line}, in {frame.f_code.co_qualname}"
+        return position
+
+
+def _alone(error: Any) -> Any:
+    """The error in a group of one, as a nursery raises it; a larger group stays as it is."""
+    return error.exceptions[0] if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1 else error

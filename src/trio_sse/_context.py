@@ -1,0 +1,156 @@
+"""What a request offers its steps, by name, and how a function says which of it it wants.
+
+Owns the list of built-in names, the reading of a function's parameters, and the comparison of annotations. It does not
+know routes: `_plan` brings names and functions together.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
+
+import attrs
+
+from ._errors import BuildError
+
+__all__ = ("BUILT_IN", "Parameter", "describe", "fits", "nearest", "parameters_of", "return_annotation")
+
+BUILT_IN: Final[Mapping[str, str]] = types.MappingProxyType(
+    {
+        "aborted": "tells that something other than the handler ended the request",
+        "app_nursery": "the app's nursery; its tasks outlive the request",
+        "body": "the request body: bytes, or what .body() declared",
+        "cookies": "the request's cookies",
+        "headers": "the request's headers",
+        "last_event_id": "the id after which a reconnecting client goes on, or None",
+        "nursery": "the request's nursery; its tasks end with the request",
+        "params": "the path parameters",
+        "query": "the query string's values, or what .query() declared",
+        "request": "the request itself",
+    }
+)
+
+UNKNOWN: Final = inspect.Parameter.empty
+"""Stands for an annotation that is missing or cannot be read at run time."""
+
+
+@attrs.frozen
+class Parameter:
+    """One parameter of a step or handler: it is filled by name."""
+
+    name: str
+    annotation: Any
+    required: bool
+
+
+def parameters_of(function: Callable[..., object]) -> tuple[Parameter, ...]:
+    """The parameters that a step or handler asks for.
+
+    Raises:
+        BuildError: It has parameters that cannot be filled by name.
+    """
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        raise BuildError(f"{describe(function)} has no signature to read; wrap it in a function") from None
+    hints = _annotations(function)
+    return tuple(_parameter(function, raw, hints) for raw in signature.parameters.values())
+
+
+def return_annotation(function: Callable[..., object]) -> Any:
+    """What a function says it returns, or UNKNOWN."""
+    if inspect.isclass(function):
+        return function
+    return _annotations(function).get("return", UNKNOWN)
+
+
+def describe(function: object) -> str:
+    """How messages name a function: `authenticate()`, or `lambda (shop.py:12)`."""
+    name = getattr(function, "__qualname__", None) or getattr(getattr(function, "func", None), "__qualname__", None)
+    if name is None:
+        return repr(function)
+    code = getattr(function, "__code__", None)
+    if name.endswith("<lambda>") and code is not None:
+        return f"lambda ({code.co_filename.rpartition('/')[2]}:{code.co_firstlineno})"
+    return f"{name}()".replace("<locals>.", "")
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """` Did you mean 'user'?` for a word that is close to one of `words`, else nothing."""
+    close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def fits(offered: Any, wanted: Any) -> bool:
+    """Whether a value annotated `offered` may be one that is annotated `wanted`.
+
+    False only where the two cannot meet: both are made of plain classes, and none of one side is related to any of the
+    other. What cannot be judged fits; a type checker judges the rest.
+    """
+    left, right = _classes(offered), _classes(wanted)
+    if left is None or right is None:
+        return True
+    return any(issubclass(a, b) or issubclass(b, a) for a in left for b in right)
+
+
+def _parameter(function: Callable[..., object], raw: inspect.Parameter, hints: Mapping[str, Any]) -> Parameter:
+    if raw.kind not in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY):
+        raise BuildError(
+            f"{describe(function)} has the parameter {str(raw)!r}: values are given by name, one for each named "
+            "parameter; *args, **kwargs and positional-only parameters cannot be filled"
+        )
+    required = raw.default is inspect.Parameter.empty
+    return Parameter(raw.name, hints.get(raw.name, UNKNOWN), required)
+
+
+def _annotations(function: Callable[..., object]) -> Mapping[str, Any]:
+    """The annotations, each evaluated by itself: one that names a type-checking import does not hide the others."""
+    target: Any = inspect.unwrap(function)
+    while isinstance(target, types.MethodType) or hasattr(target, "func"):
+        target = inspect.unwrap(target.__func__ if isinstance(target, types.MethodType) else target.func)
+    if inspect.isclass(target):
+        target = target.__init__
+    elif not inspect.isroutine(target):
+        target = type(target).__call__
+    try:
+        return typing.get_type_hints(target, include_extras=True)
+    except NameError:
+        return {name: _evaluate(target, text) for name, text in _raw_annotations(target).items()}
+
+
+def _raw_annotations(target: Any) -> Mapping[str, Any]:
+    if sys.version_info >= (3, 14):  # annotations are evaluated lazily there (PEP 649)
+        import annotationlib  # noqa: PLC0415 - new in 3.14
+
+        return annotationlib.get_annotations(target, format=annotationlib.Format.STRING)
+    return inspect.get_annotations(target)
+
+
+def _evaluate(target: Any, annotation: Any) -> Any:
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, getattr(target, "__globals__", {}))  # noqa: S307 - the function's own annotation
+    except (NameError, AttributeError, TypeError, SyntaxError):
+        return UNKNOWN
+
+
+def _classes(annotation: Any) -> tuple[type, ...] | None:
+    """The classes that an annotation is made of, or None where it says nothing certain."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _classes(get_args(annotation)[0])
+    if origin in (Union, types.UnionType):
+        parts = [_classes(part) for part in get_args(annotation)]
+        return None if None in parts else tuple(c for part in parts if part for c in part)
+    if annotation is None:
+        return (type(None),)
+    if annotation in (UNKNOWN, Any) or isinstance(annotation, TypeVar) or not isinstance(origin or annotation, type):
+        return None
+    plain: type = origin or annotation
+    return None if plain is object or getattr(plain, "_is_protocol", False) else (plain,)

@@ -1,0 +1,278 @@
+"""The exchange: one request answered by a plan, with a stream of events or with one value.
+
+Owns what goes into the response: status, headers, frames, problem documents. The order of things is the connection's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import attrs
+import trio
+
+from ._connection import Connection
+from ._errors import HTTPError, LifespanError
+from ._http import Request, Response
+from ._plan import Plan
+from ._producer import produce
+from ._router import Match
+from ._routes import SSE
+from ._running import call_plainly, run_steps
+from .wire import DONE_ID, Done, EventError, JSONEncoder, ServerSentEvent, encode, encode_comment
+
+__all__ = ("Params", "Refusal", "Settings", "StreamExchange", "ValueExchange")
+
+STREAM_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-store, no-transform"),  # a proxy that compresses also buffers
+    (b"x-accel-buffering", b"no"),  # nginx
+)
+VARY = (b"vary", b"Accept")
+HEARTBEAT = encode_comment("")
+DONE = encode(ServerSentEvent(id=DONE_ID))
+NURSERY_STATE = "trio_sse.app_nursery"
+"""Where the lifespan leaves the app's nursery in the server's state (ASGI lifespan, `scope["state"]`)."""
+
+
+@attrs.frozen
+class Settings:
+    """What an app sets for all its exchanges."""
+
+    json: JSONEncoder
+    error_event: str
+    cleanup_seconds: float
+
+
+class Params(dict[str, Any]):
+    """The path parameters, as `params.room` and as `params["room"]`."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"there is no path parameter {name!r}; there is {', '.join(self) or 'none'}") from None
+
+
+class Refusal:
+    """An answer that needs no plan: 404, 405, OPTIONS. It still goes through a connection, which drains the body."""
+
+    def __init__(self, connection: Connection, response: Response) -> None:
+        self._connection = connection
+        self._response = response
+
+    async def work(self) -> None:
+        """Nothing."""
+
+    async def finish(self, error: Exception | None) -> Exception | None:
+        """Send the response."""
+        await send_response(self._connection, self._response)
+        return error
+
+
+class Exchange:
+    """What both kinds have in common: values by name, steps, and the answer to an error."""
+
+    def __init__(self, connection: Connection, match: Match, request: Request, settings: Settings) -> None:
+        self.connection = connection
+        self.plan: Plan = match.plan
+        self.match = match
+        self.request = request
+        self.settings = settings
+
+    async def work(self) -> None:
+        """Enter the steps, answer, leave the steps."""
+        connection = self.connection
+        async with AsyncExitStack() as stack:
+            try:
+                if "nursery" in self.plan.needs:
+                    await connection.open_background()
+                values = self._values()
+                await run_steps(self.plan, values, connection, stack)
+                await self.answer(values)
+            finally:
+                connection.handler_has_ended()
+                await connection.close_background()
+
+    async def answer(self, values: dict[str, Any]) -> None:
+        """Run the handler."""
+        raise NotImplementedError
+
+    async def finish(self, error: Exception | None) -> Exception | None:
+        """End the response; give back the error that is still to be raised."""
+        raise NotImplementedError
+
+    def _values(self) -> dict[str, Any]:
+        """The built-in values, as far as the plan needs them."""
+        values: dict[str, Any] = dict(self.match.params)
+        for name in self.plan.needs:
+            source = BUILT_IN_VALUES.get(name)
+            if source is not None:
+                values[name] = source(self)
+        values["request"] = self.request
+        return values
+
+    async def refuse(self, error: Exception) -> Exception | None:
+        """Answer with an error's status, before the response has started. An unexpected error remains to be raised."""
+        known = http_error(error)
+        response = problem_response(known or HTTPError(), self.settings.json)
+        await send_response(self.connection, response, self.vary())
+        return None if known is not None else error
+
+    def vary(self) -> Iterable[tuple[bytes, bytes]]:
+        return (VARY,) if self.match.varies else ()
+
+
+class ValueExchange(Exchange):
+    """Answers with one value: JSON, a `Response`, or nothing."""
+
+    response: Response | None = None
+
+    async def answer(self, values: dict[str, Any]) -> None:
+        """Run the handler, and make the response while the steps are still entered."""
+        if self.request.method != "HEAD":
+            self.response = make_response(await call_plainly(self.plan.handler, values), self.settings.json)
+
+    async def finish(self, error: Exception | None) -> Exception | None:
+        """Send the response, after the steps have been left: a failed commit is still a 500."""
+        if error is not None:
+            return await self.refuse(error)
+        if self.response is not None:
+            await send_response(self.connection, self.response, self.vary())
+        else:  # HEAD: the handler has not run, so nothing is known of a body
+            await self.connection.out.start(200, self.vary())
+            await self.connection.out.end()
+        return None
+
+
+class StreamExchange(Exchange):
+    """Answers with a stream of events."""
+
+    async def answer(self, values: dict[str, Any]) -> None:
+        """Run the handler; it says when the response starts."""
+        if self.request.method == "HEAD":
+            await self.connection.out.start(200, (*STREAM_HEADERS, *self.vary()))
+            return
+        handler = self.plan.handler
+        await produce(handler, handler.arguments(values), self.connection, self._start, self._emit)
+
+    async def finish(self, error: Exception | None) -> Exception | None:
+        """End the response: in order, or after an error with one event and no proper end.
+
+        HTTP/2 has no such thing as a missing terminator under hypercorn: the stream would stay open in silence.
+        """
+        out = self.connection.out
+        if error is None:
+            await out.end()
+        elif not out.started:
+            return await self.refuse(error)
+        elif self.request.http_version == "2":
+            await out.end(self._error_frame(error))
+        else:
+            await out.end_abruptly(self._error_frame(error))
+        return error
+
+    async def _start(self) -> None:
+        """Send the headers and a first frame, so that the client's `open` waits for no event."""
+        route = self.plan.route
+        assert isinstance(route, SSE)  # noqa: S101 - the app makes a stream of these only
+        out = self.connection.out
+        await out.start(200, (*STREAM_HEADERS, *self.vary()))
+        retry = route.retry_milliseconds
+        await out.write(HEARTBEAT if retry is None else encode(ServerSentEvent(retry=retry)))
+        if route.heartbeat_seconds is not None:
+            self.connection.start_heartbeat(route.heartbeat_seconds, HEARTBEAT)
+
+    async def _emit(self, item: Any) -> bool:
+        """Send an item or a batch of them in one write; True when the stream ends with it."""
+        frames, last = self._encode(item)
+        if frames:
+            await self.connection.out.write(frames)
+        else:
+            await trio.lowlevel.checkpoint()
+        return last
+
+    def _encode(self, item: Any) -> tuple[bytes, bool]:
+        try:
+            if isinstance(item, list):
+                return self._encode_batch(item)
+            if isinstance(item, Done):
+                return DONE, True
+            return encode(item, self.settings.json), False
+        except EventError as error:
+            raise error.at(self.plan.label) from None
+
+    def _encode_batch(self, items: list[Any]) -> tuple[bytes, bool]:
+        frames: list[bytes] = []
+        for item in items:
+            if isinstance(item, Done):
+                return b"".join((*frames, DONE)), True
+            frames.append(encode(item, self.settings.json))
+        return b"".join(frames), False
+
+    def _error_frame(self, error: Exception) -> bytes:
+        known = http_error(error)
+        if known is not None:
+            error.add_note(
+                "It was raised after the response had started, too late for a status: raise it in a step, or let the "
+                "handler be a coroutine function that returns its stream."
+            )
+        return encode(
+            {"event": self.settings.error_event, "data": (known or HTTPError()).problem()}, self.settings.json
+        )
+
+
+def _app_nursery(exchange: Exchange) -> trio.Nursery:
+    nursery = exchange.request.scope.get("state", {}).get(NURSERY_STATE)
+    if not isinstance(nursery, trio.Nursery):
+        raise LifespanError(
+            f"{exchange.plan.label} asks for 'app_nursery', but the app's lifespan is not running: the server or the app "
+            "around this one does not pass it on; enter app.lifespan() in the outer lifespan and let it give that state"
+        )
+    return nursery
+
+
+BUILT_IN_VALUES: dict[str, Callable[[Exchange], Any]] = {
+    "aborted": lambda exchange: exchange.connection.aborted,
+    "app_nursery": _app_nursery,
+    "cookies": lambda exchange: exchange.request.cookies,
+    "headers": lambda exchange: exchange.request.headers,
+    "last_event_id": lambda exchange: exchange.request.last_event_id,
+    "nursery": lambda exchange: exchange.connection.background,
+    "params": lambda exchange: Params(exchange.match.params),
+    "query": lambda exchange: exchange.request.query,
+}
+
+
+def http_error(error: BaseException) -> HTTPError | None:
+    """The HTTPError that an error is, also where a nursery has wrapped it in a group of its own."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error if isinstance(error, HTTPError) else None
+
+
+def make_response(value: Any, json: JSONEncoder) -> Response:
+    """The response for what a plain handler returned."""
+    if isinstance(value, Response):
+        return value
+    if value is None:
+        return Response(status=204)
+    return Response(json(value), media_type="application/json")
+
+
+def problem_response(error: HTTPError, json: JSONEncoder) -> Response:
+    """The response for an error: a problem document, or nothing where the status has no body."""
+    if error.status in (204, 304):
+        return Response(status=204, headers=error.headers)
+    return Response(
+        json(error.problem()), status=error.status, media_type="application/problem+json", headers=error.headers
+    )
+
+
+async def send_response(connection: Connection, response: Response, extra: Iterable[tuple[bytes, bytes]] = ()) -> None:
+    """Send a whole response."""
+    await connection.out.start(response.status, (*response.header_pairs(), *extra))
+    await connection.out.end(response.body())

@@ -1,0 +1,88 @@
+"""The outgoing half of a response: one writer at a time, and a clock for the heartbeat.
+
+Owns the ASGI messages of a response. It does not know events: bytes come in, messages go out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+import trio
+
+__all__ = ("Outgoing", "Send")
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+FAIR_SHARE = 16
+"""Writes after which the scheduler gets a turn. A server's `send` need not be a checkpoint (hypercorn's is none over
+HTTP/2), so without this a handler that never awaits would starve every other stream."""
+
+
+class Outgoing:
+    """Sends one response.
+
+    The driver writes; the heartbeat writes when nobody else has for a while. Both go through `write`, which lets one
+    in at a time. A write is all or nothing: whether it is cancelled while waiting its turn or inside the server, the
+    next one starts on a whole message.
+
+    Attributes:
+        started: Whether the headers have gone out.
+        last_write: When the last write ended, in Trio's time.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+        self.last_write = 0.0
+        self._writes = 0
+        self._writing = False
+        self._turn: trio.Event | None = None
+        self._ended = False
+
+    @property
+    def writing(self) -> bool:
+        """Whether a write is under way."""
+        return self._writing
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more may be written."""
+        return self._ended
+
+    async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Send the status and the headers."""
+        self.started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": list(headers)})
+
+    async def write(self, data: bytes) -> None:
+        """Send a part of the body: a cancellation point, and every so often a schedule point."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        await self._exclusively({"type": "http.response.body", "body": data, "more_body": True})
+        self.last_write = trio.current_time()
+        self._writes += 1
+        if self._writes % FAIR_SHARE == 0:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def end(self, data: bytes = b"") -> None:
+        """Send the last part of the body."""
+        self._ended = True
+        await self._exclusively({"type": "http.response.body", "body": data, "more_body": False})
+
+    async def end_abruptly(self, data: bytes) -> None:
+        """Send a last part of the body without saying that it is the last."""
+        self._ended = True
+        await self._exclusively({"type": "http.response.body", "body": data, "more_body": True})
+
+    async def _exclusively(self, message: MutableMapping[str, Any]) -> None:
+        while self._writing:
+            self._turn = self._turn or trio.Event()
+            await self._turn.wait()
+        self._writing = True
+        try:
+            await self._send(message)
+        finally:
+            self._writing = False
+            if self._turn is not None:
+                self._turn.set()
+                self._turn = None

@@ -1,0 +1,148 @@
+"""The producer: drives what a handler gives, one item at a time, and closes it.
+
+Owns the rules of driving: one task advances, throws into and closes a generator; what goes wrong while an item is being
+sent is raised inside the generator, at its `yield`. It does not know events or HTTP: an item goes to `emit`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import trio
+
+from ._connection import Connection
+from ._errors import StepError
+from ._plan import Call
+from ._steps import Kind
+
+__all__ = ("produce",)
+
+Emit = Callable[[Any], Awaitable[bool]]
+"""Sends an item; True says that the stream ends here."""
+
+
+async def produce(
+    call: Call, arguments: dict[str, Any], connection: Connection, start: Callable[[], Awaitable[None]], emit: Emit
+) -> None:
+    """Call a handler, start the response, and send all that the handler gives.
+
+    An async generator function starts the response before its body is entered. Any other handler is called first, so
+    that what it raises is still an HTTP status; what it returns belongs to the stream and is closed with it.
+
+    Raises:
+        StepError: The handler returned something that is not an async iterable, nor an async context manager of one.
+    """
+    source: Any = call.function(**arguments)
+    if call.kind is Kind.ASYNC:
+        source = await source
+    if call.kind is Kind.GENERATOR or not hasattr(source, "__aenter__"):
+        _check_iterable(call, source)
+        await start()
+        await _drain(source, connection, emit, close=True)
+        return
+    async with source as iterable:
+        _check_iterable(call, iterable)
+        await start()
+        await _drain(iterable, connection, emit, close=iterable is not source)
+
+
+def _check_iterable(call: Call, source: Any) -> None:
+    if not hasattr(source, "__aiter__"):
+        if inspect.iscoroutine(source):
+            source.close()
+        raise StepError(
+            f"{call} returned {type(source).__name__}: a handler of an SSE route is an async generator, "
+            "or returns an async iterable or an async context manager of one"
+        )
+
+
+async def _drain(source: Any, connection: Connection, emit: Emit, *, close: bool) -> None:
+    """Send every item of an iterable, then close it.
+
+    The scope surrounds the iterable's whole life, since a generator may hold scopes of its own around a `yield`: it can
+    only be closed from where it was advanced. The shield is raised for the close alone.
+    """
+    with trio.CancelScope() as closing:
+        try:
+            if inspect.isasyncgen(source):
+                await _advance(source, connection, emit)
+            else:
+                await _iterate(aiter(source), emit)
+        finally:
+            if close:
+                closing.shield = True
+                closing.deadline = trio.current_time() + connection.cleanup_seconds
+                await _close(source)
+    if closing.cancelled_caught:
+        connection.log_overstay("closing the handler", "it was cancelled")
+    await trio.lowlevel.checkpoint_if_cancelled()  # a handler may have swallowed the Cancelled: its steps must not
+
+
+async def _advance(generator: AsyncGenerator[Any, Any], connection: Connection, emit: Emit) -> None:
+    """Drive a generator to its end, to the item that ends the stream, or to a `yield` after an abort was thrown in."""
+    step: Awaitable[Any] = anext(generator)
+    told = False
+    while True:
+        try:
+            item = await step
+        except StopAsyncIteration:
+            return
+        if told:  # it was told of the abort and yielded all the same: enough
+            return
+        try:
+            if await emit(item):
+                return
+        except BaseException as error:  # whatever it is, Cancelled too, it happened at the generator's yield
+            told = connection.aborted.is_set()
+            step = generator.athrow(error)
+        else:
+            step = anext(generator)
+
+
+async def _iterate(iterator: AsyncIterator[Any], emit: Emit) -> None:
+    async for item in iterator:
+        if await emit(item):
+            return
+
+
+async def _close(source: Any) -> None:
+    """Close an iterable that can be closed.
+
+    A nursery that the generator holds around its `yield` wraps GeneratorExit in a group, which `aclose` lets through.
+    """
+    aclose = getattr(source, "aclose", None)
+    if aclose is None:
+        return
+    try:
+        await aclose()
+    except BaseExceptionGroup as group:
+        _, rest = group.split(GeneratorExit)
+        if rest is not None:
+            raise rest from None
+
+
+@contextlib.asynccontextmanager
+async def leaving(manager: Any, connection: Connection, who: str) -> AsyncIterator[Any]:
+    """Enter a step's context manager, and leave it shielded, with a time limit.
+
+    The scope surrounds the manager's whole life, for the same reason as above. A manager may swallow an error of the
+    handler, but neither an abort nor an error that its own overrunning would hide.
+    """
+    failure: BaseException | None = None
+    with trio.CancelScope() as scope:
+        async with manager as value:
+            try:
+                yield value
+            except BaseException as error:
+                failure = error
+                raise
+            finally:
+                scope.shield = True
+                scope.deadline = trio.current_time() + connection.cleanup_seconds
+    if scope.cancelled_caught:
+        connection.log_overstay(f"leaving {who}", "it was cancelled")
+    if failure is not None and (scope.cancelled_caught or connection.aborted.is_set()):
+        raise failure

@@ -1,0 +1,202 @@
+"""Routes: `SSE`, `Get`, `Post`, `Put`, `Patch`, `Delete`, as immutable builders.
+
+Owns what a route says. Every method returns a new value; nothing is checked here that needs the other steps or routes
+(see `_plan`, `_router`), so a prefix can be shared and finished later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import attrs
+
+from ._errors import BuildError
+from ._paths import Path
+from ._steps import AnyOf, Guard, ReadBody, ReadQuery, Step, Use, kind_of
+
+__all__ = ("SSE", "Delete", "Get", "Patch", "Post", "Put", "Route")
+
+DEFAULT_MAX_BODY = 1024 * 1024
+"""Bytes of a request body that are read unless `.body(..., max_size=)` says otherwise."""
+
+Handler = Callable[..., object]
+
+
+def _parse(path: str | Path) -> Path:
+    return path if isinstance(path, Path) else Path.parse(path)
+
+
+@attrs.frozen(repr=False)
+class Route:
+    """What all routes share: a path, steps, and a handler.
+
+    Attributes:
+        path: The parsed pattern.
+        steps: Middleware, guards and readers, in the order in which they run.
+        handler: The function that answers, once `.handle` has named it.
+    """
+
+    path: Path = attrs.field(converter=_parse)
+    steps: tuple[Step, ...] = attrs.field(default=(), kw_only=True)
+    handler: Handler | None = attrs.field(default=None, kw_only=True)
+    method: str = attrs.field(default="", init=False)
+
+    def use(self, *middleware: Callable[..., object], **named: Callable[..., object]) -> Self:
+        """Add middleware, which runs before the response starts.
+
+        `.use(user=authenticate)` binds what it returns to the name `user`. `.use(auth)` takes one that returns an attrs
+        value of a declared type, each field of which becomes a name, or nothing. A function may be sync (run in place),
+        async, or an `@asynccontextmanager` function: that one is left after the handler, in reverse order.
+
+        Raises:
+            BuildError: It is not a function of one of these kinds.
+        """
+        steps = [Use(function) for function in middleware] + [Use(function, name) for name, function in named.items()]
+        for step in steps:
+            kind_of(step.function)
+        return self._add(*steps)
+
+    def guard(self, *guards: Callable[..., object] | AnyOf) -> Self:
+        """Add guards: functions that return True to go on, or False for a 403.
+
+        Raises:
+            BuildError: It is not a function.
+        """
+        steps = [guard if isinstance(guard, AnyOf) else Guard(guard) for guard in guards]
+        for step in steps:
+            for function in step.functions if isinstance(step, AnyOf) else (step.function,):
+                kind_of(function)
+        return self._add(*steps)
+
+    def query(self, model: type[Any]) -> Self:
+        """Read the query string into a value of `model` (an attrs class, a dataclass, …), as `query`.
+
+        What does not fit is a 422 that names the field.
+        """
+        return self._add(ReadQuery(model))
+
+    def body(self, model: Any, *, max_size: int = DEFAULT_MAX_BODY) -> Self:
+        """Read a JSON body into a value of `model`, as `body`.
+
+        Args:
+            model: The type to read: an attrs class, a dataclass, `list[int]`, …
+            max_size: The most bytes that are read; a larger body is a 413.
+
+        Raises:
+            BuildError: The route answers GET, which has no body (RFC 9110, 9.3.1).
+        """
+        if self.method == "GET":
+            raise BuildError(f"{self}: a GET request has no body to read; use .query(), or answer POST")
+        return self._add(ReadBody(model, max_size))
+
+    def handle(self, handler: Handler) -> Self:
+        """Name the handler. Works as a call and as a decorator.
+
+        Raises:
+            BuildError: The route has a handler already, or this is not a function of a kind that it takes.
+        """
+        if self.handler is not None:
+            raise BuildError(f"{self} has a handler already")
+        kind_of(handler)
+        return attrs.evolve(self, handler=handler)
+
+    def _add(self, *steps: Step) -> Self:
+        return attrs.evolve(self, steps=(*self.steps, *steps))
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    def _head(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    def __repr__(self) -> str:
+        handler = f".handle({getattr(self.handler, '__name__', self.handler)})" if self.handler else ""
+        return self._head() + "".join(map(str, self.steps)) + handler
+
+
+@attrs.frozen(repr=False)
+class Get(Route):
+    """A route that answers GET (and HEAD) with one value."""
+
+    method: str = attrs.field(default="GET", init=False)
+
+
+@attrs.frozen(repr=False)
+class Post(Route):
+    """A route that answers POST with one value."""
+
+    method: str = attrs.field(default="POST", init=False)
+
+
+@attrs.frozen(repr=False)
+class Put(Route):
+    """A route that answers PUT with one value."""
+
+    method: str = attrs.field(default="PUT", init=False)
+
+
+@attrs.frozen(repr=False)
+class Patch(Route):
+    """A route that answers PATCH with one value."""
+
+    method: str = attrs.field(default="PATCH", init=False)
+
+
+@attrs.frozen(repr=False)
+class Delete(Route):
+    """A route that answers DELETE with one value."""
+
+    method: str = attrs.field(default="DELETE", init=False)
+
+
+def _check_method(_route: object, _field: object, value: str) -> None:
+    if value not in ("GET", "POST"):
+        raise BuildError(f"an SSE route answers GET or POST, not {value!r}")
+
+
+def _check_heartbeat(_route: object, _field: object, value: float | None) -> None:
+    if value is not None and not value > 0:
+        raise BuildError(f"heartbeat is a number of seconds above 0, or None for none, not {value!r}")
+
+
+def _check_retry(_route: object, _field: object, value: object) -> None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+        raise BuildError(f"retry is a whole number of milliseconds, 0 or more, not {value!r}")
+
+
+@attrs.frozen(repr=False)
+class SSE(Route):
+    """A route that answers with a stream of events.
+
+    The handler is an async generator function, or a function that returns an async iterable (or an async context
+    manager of one): what such a function raises before it returns is still an HTTP status.
+
+    Args:
+        path: The pattern, as in `/rooms/:room/events`.
+        method: `GET`, or `POST` for clients that stream with fetch.
+    """
+
+    method: str = attrs.field(default="GET", kw_only=True, validator=_check_method)
+    heartbeat_seconds: float | None = attrs.field(default=15.0, kw_only=True, validator=_check_heartbeat)
+    retry_milliseconds: int | None = attrs.field(default=None, kw_only=True, validator=_check_retry)
+
+    def heartbeat(self, seconds: float | None) -> Self:
+        """Send a comment after that many seconds without traffic; 15 unless set, None for never.
+
+        Without a heartbeat a client that vanished is found by the kernel alone, which can take hours.
+        """
+        return attrs.evolve(self, heartbeat_seconds=seconds)
+
+    def retry(self, milliseconds: int) -> Self:
+        """Tell each client, first of all, how long to wait before it reconnects."""
+        return attrs.evolve(self, retry_milliseconds=milliseconds)
+
+    def __str__(self) -> str:
+        return f"SSE {self.path}" if self.method == "GET" else f"SSE {self.method} {self.path}"
+
+    def _head(self) -> str:
+        method = "" if self.method == "GET" else f", method={self.method!r}"
+        heartbeat = "" if self.heartbeat_seconds == 15.0 else f".heartbeat({self.heartbeat_seconds})"
+        retry = "" if self.retry_milliseconds is None else f".retry({self.retry_milliseconds})"
+        return f"SSE({str(self.path)!r}{method}){heartbeat}{retry}"

@@ -1,0 +1,133 @@
+"""Serving an app: start, stop on a signal, and failing loudly.
+
+Owns what happens around hypercorn's `serve`: the shutdown signals, and the watch over the app's lifespan, whose errors
+hypercorn only logs once it has started.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
+from typing import Any
+
+import hypercorn.trio
+import trio
+from hypercorn.config import Config
+
+from ._config import make_config
+
+__all__ = ("run", "serve")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
+Trigger = Callable[[], Awaitable[object]]
+
+
+async def serve(
+    app: ASGIApp,
+    *,
+    config: Config | None = None,
+    shutdown_trigger: Trigger | None = None,
+    task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
+    **options: Any,
+) -> None:
+    """Serve an app until it is shut down or cancelled.
+
+    Args:
+        app: The app; any ASGI middleware may be around it.
+        config: A hypercorn configuration to start from.
+        shutdown_trigger: An async function; when it returns, the server stops accepting, gives open requests
+            `graceful_timeout` seconds (3 unless set), cancels what is left, and returns.
+        task_status: `nursery.start(serve, …)` gives the addresses, once they accept.
+        **options: hypercorn's options by name: `bind="127.0.0.1:8000"`, `certfile=…`, `graceful_timeout=…`.
+
+    Raises:
+        TypeError: An option is unknown.
+        Exception: What a task in the app's nursery raised: the server has been shut down for it.
+    """
+    settings = make_config(config, **options)
+    watch = _LifespanWatch(app)
+    await hypercorn.trio.serve(
+        watch,  # type: ignore[arg-type]  # hypercorn wants its own TypedDicts for the messages
+        settings,
+        shutdown_trigger=partial(watch.wait, shutdown_trigger or trio.sleep_forever),
+        task_status=task_status,
+        mode="asgi",
+    )
+    if watch.error is not None:
+        raise watch.error
+
+
+def run(app: ASGIApp, *, config: Config | None = None, **options: Any) -> None:
+    """Run a server for an app until SIGINT or SIGTERM; the first asks it to shut down, a second cuts it short.
+
+    Args:
+        app: The app.
+        config: A hypercorn configuration to start from.
+        **options: hypercorn's options, as for `serve`.
+
+    Raises:
+        Exception: As for `serve`; an uncaught one ends the process with a status other than 0.
+    """
+    trio.run(partial(_run, app, config, options))
+
+
+async def _run(app: ASGIApp, config: Config | None, options: dict[str, Any]) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        asked = trio.Event()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_obey, signals, asked, nursery.cancel_scope)
+            await serve(app, config=config, shutdown_trigger=asked.wait, **options)
+            nursery.cancel_scope.cancel(reason="the server has shut down")
+
+
+async def _obey(signals: Any, asked: trio.Event, scope: trio.CancelScope) -> None:
+    await anext(signals)
+    asked.set()
+    await anext(signals)
+    scope.cancel(reason="asked a second time to shut down")
+
+
+class _LifespanWatch:
+    """The app, with an eye on its lifespan: when that fails after start-up, the server has to stop."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._failed = trio.Event()
+        self.error: Exception | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _live(self, scope: Message, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def note(message: Message) -> None:
+            nonlocal started
+            await send(message)
+            started = started or message["type"] == "lifespan.startup.complete"
+
+        try:
+            await self._app(scope, receive, note)
+        except Exception as error:
+            if started:
+                self.error = error
+                self._failed.set()
+            raise
+
+    async def wait(self, trigger: Trigger) -> None:
+        """Wait for the trigger, or for the lifespan to fail."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._wait_then_cancel, trigger, nursery.cancel_scope)
+            nursery.start_soon(self._wait_then_cancel, self._failed.wait, nursery.cancel_scope)
+
+    @staticmethod
+    async def _wait_then_cancel(trigger: Trigger, scope: trio.CancelScope) -> None:
+        await trigger()
+        scope.cancel(reason="shutting down")

@@ -1,0 +1,40 @@
+"""The wire format of Server-Sent Events, WHATWG HTML section 9.2: values in, bytes out, and back.
+
+Owns the format alone.  Must not know Trio, HTTP, routes or time: nothing here waits, and nothing
+here is shared between calls except what the caller holds.  The modules form a ladder, each
+importing only what stands above it: `_event` (what an event is), `_encode`, `_decode`.
+"""
+
+from .._errors import DecodeError, EventError, EventTooLarge
+from ._decode import Decoder
+from ._encode import JSONEncoder, encode, encode_comment, encode_json, encode_many
+from ._event import (
+    DONE_ID,
+    MAX_ID_SIZE,
+    MAX_RETRY,
+    NO_DATA,
+    Done,
+    EventLike,
+    NoData,
+    ServerSentEvent,
+)
+
+__all__ = (
+    "DONE_ID",
+    "MAX_ID_SIZE",
+    "MAX_RETRY",
+    "NO_DATA",
+    "DecodeError",
+    "Decoder",
+    "Done",
+    "EventError",
+    "EventLike",
+    "EventTooLarge",
+    "JSONEncoder",
+    "NoData",
+    "ServerSentEvent",
+    "encode",
+    "encode_comment",
+    "encode_json",
+    "encode_many",
+)

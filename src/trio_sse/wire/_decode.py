@@ -1,0 +1,241 @@
+"""From bytes to events, as they come.
+
+Owns the state of one stream that is being read: the unfinished line, the unfinished event, the
+last id.  Must not know where the bytes come from, nor when to reconnect.
+
+Theory of operation.  Lines are cut and fields told apart as bytes, and only values are decoded.
+That equals decoding the whole stream first, as section 9.2.6 has it: CR, LF, colon and space are
+ASCII, and no byte of a longer UTF-8 sequence is.  A sequence that is cut short by the end of its
+line gives one U+FFFD either way, for the decoder that meets an ASCII byte inside a sequence
+replaces what it has and then reads that byte afresh (Encoding Standard, section 8.1.1).
+
+A CR ends its line at once; if the next byte turns out to be LF, it belonged to that line end and
+is dropped.  To wait for it instead would hold back an event until the one after.
+"""
+
+from typing import Final
+
+from .._errors import EventTooLarge
+from ._event import MAX_RETRY, ServerSentEvent, unchecked
+
+__all__ = ("Decoder",)
+
+_BOM = b"\xef\xbb\xbf"
+_BLOCK = 4096
+_RETRY_DIGITS = len(str(MAX_RETRY))
+
+
+class Decoder:
+    """Reads one stream of events; use a new one for each connection.
+
+    Not safe for use by two tasks at once.  There is no end to announce: an event without its blank
+    line is never dispatched, nor is its id kept (section 9.2.6).
+
+    Between two calls it holds no more than ``max_size`` bytes and a few kB.  The time taken is
+    linear in the bytes fed, however they are cut.
+
+    Args:
+        max_size: The most that may be held of an unfinished event, in bytes: its unfinished line
+            as received, and the name, id and data collected from its finished ones.  It also
+            bounds the largest event that can be received.
+
+    Attributes:
+        last_event_id: The id to send as ``Last-Event-ID`` when reconnecting.  None until there
+            was an id; ``""`` once the server has reset it (send no header then).
+        retry: The reconnection time that the server asked for last, in milliseconds, or None.
+            Not more than `MAX_RETRY`, whatever was asked.
+
+    Raises:
+        ValueError: ``max_size`` is not positive.
+    """
+
+    __slots__ = (
+        "_after_cr",
+        "_at_start",
+        "_block_retry",
+        "_data",
+        "_has_data",
+        "_id",
+        "_line",
+        "_max_size",
+        "_name",
+        "_room",
+        "_too_large",
+        "last_event_id",
+        "retry",
+    )
+
+    def __init__(self, max_size: int = 1024 * 1024) -> None:
+        if max_size < 1:
+            raise ValueError(f"max_size must be at least 1 byte, not {max_size}")
+        self.last_event_id: str | None = None
+        self.retry: int | None = None
+        self._max_size: Final = max_size
+        self._at_start = True
+        self._after_cr = False
+        self._too_large = False
+        self._line = _Pile()
+        self._data = _Pile()
+        self._has_data = False
+        self._name = b""
+        self._id: bytes | None = None
+        self._block_retry: int | None = None
+        self._room = max_size
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Take the next bytes of the stream, cut anywhere.
+
+        Args:
+            chunk: What was received; empty is fine and changes nothing.
+
+        Returns:
+            The events that these bytes completed, in order.  Their ``data`` is a str, their ``id``
+            the last id of the stream so far, their ``retry`` that of their own block.
+
+        Raises:
+            EventTooLarge: The unfinished event has outgrown ``max_size``; so does every later
+                call.  Events that were completed before it by the same bytes are not lost: they
+                are returned, and the next call raises.
+        """
+        events: list[ServerSentEvent] = []
+        if not self._too_large:
+            self._read(chunk, events)
+        if self._too_large and not events:
+            raise EventTooLarge(self._max_size)
+        return events
+
+    def _read(self, chunk: bytes, events: list[ServerSentEvent]) -> None:
+        lines, rest = self._cut(chunk)
+        for line in lines:
+            if len(line) > self._room:
+                return self._give_up()
+            if self._at_start:
+                line = self._without_bom(line)
+            if line:
+                self._field(line)
+            elif event := self._dispatch():
+                events.append(event)
+        self._keep(rest)
+
+    def _cut(self, chunk: bytes) -> tuple[list[bytes], bytes]:
+        """Cut into the lines that are finished now and the start of one that is not."""
+        # bytes.splitlines, unlike that of str, knows no line ends but CRLF, LF and CR.
+        lines = self._without_lf(chunk).splitlines()
+        rest = b"" if not lines or chunk.endswith((b"\n", b"\r")) else lines.pop()
+        if lines and self._line.size:
+            self._line.add(lines[0])
+            lines[0] = self._line.take()
+        return lines, rest
+
+    def _without_lf(self, chunk: bytes) -> bytes:
+        """Drop the LF of a CRLF that was cut in two."""
+        after_cr = self._after_cr
+        if chunk:
+            self._after_cr = chunk.endswith(b"\r")
+        return chunk[1:] if after_cr and chunk.startswith(b"\n") else chunk
+
+    def _without_bom(self, line: bytes) -> bytes:
+        """Drop the stream's one BOM; the first line is whole by now, however the BOM was cut."""
+        self._at_start = False
+        return line.removeprefix(_BOM)
+
+    def _keep(self, rest: bytes) -> None:
+        if self._line.size + len(rest) > self._room:
+            self._give_up()
+        elif rest:
+            self._line.add(rest)
+
+    def _give_up(self) -> None:
+        self._too_large = True
+        self._line.clear()
+        self._data.clear()
+
+    def _field(self, line: bytes) -> None:
+        # Without a colon the line is all name; a comment's name is empty, and so unknown.
+        name, _, value = line.partition(b":")
+        if value.startswith(b" "):
+            value = value[1:]
+        if name == b"data":
+            self._take_data(value)
+        elif name == b"event":
+            self._take_name(value)
+        elif name == b"id":
+            self._take_id(value)
+        elif name == b"retry":
+            self._take_retry(value)
+
+    def _take_data(self, value: bytes) -> None:
+        if self._has_data:
+            self._data.add(b"\n")
+        self._has_data = True
+        self._data.add(value)
+        self._room -= len(value) + 1
+
+    def _take_name(self, value: bytes) -> None:
+        self._room += len(self._name) - len(value)
+        self._name = value
+
+    def _take_id(self, value: bytes) -> None:
+        if b"\0" not in value:
+            self._room += len(self._id or b"") - len(value)
+            self._id = value
+
+    def _take_retry(self, value: bytes) -> None:
+        # bytes.isdigit is true for ASCII digits alone.  A stranger's number may have any length,
+        # and int() takes quadratic time or refuses: what does not fit is cut to the largest.
+        if value.isdigit():
+            digits = value.lstrip(b"0") or b"0"
+            fits = len(digits) <= _RETRY_DIGITS
+            self.retry = self._block_retry = min(int(digits), MAX_RETRY) if fits else MAX_RETRY
+
+    def _dispatch(self) -> ServerSentEvent | None:
+        # The id is kept even if the block has no data, and then nothing is dispatched.
+        if self._id is not None:
+            self.last_event_id = _text(self._id)
+        event = self._event() if self._has_data else None
+        self._has_data = False
+        self._name = b""
+        self._id = self._block_retry = None
+        self._room = self._max_size
+        return event
+
+    def _event(self) -> ServerSentEvent:
+        data = _text(self._data.take())
+        return unchecked(data, _text(self._name) or None, self.last_event_id, self._block_retry)
+
+
+class _Pile:
+    """Bytes that are added up in pieces of any size.
+
+    One growing bytearray would do, but for the eighth of its size that it allocates in advance;
+    a list of the pieces would do, but for the forty bytes that each of them takes besides.
+    """
+
+    __slots__ = ("_blocks", "_open", "size")
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._blocks: list[bytes] = []
+        self._open = bytearray()
+
+    def add(self, piece: bytes) -> None:
+        self.size += len(piece)
+        self._open += piece
+        if len(self._open) >= _BLOCK:
+            self._blocks.append(bytes(self._open))
+            self._open.clear()
+
+    def take(self) -> bytes:
+        """Give all of it, and be empty."""
+        whole = b"".join((*self._blocks, self._open)) if self._blocks else bytes(self._open)
+        self.clear()
+        return whole
+
+    def clear(self) -> None:
+        self.size = 0
+        self._blocks.clear()
+        self._open.clear()
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")

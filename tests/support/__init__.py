@@ -1,0 +1,1 @@
+"""What the tests share: an in-memory ASGI client on Trio's clock."""
