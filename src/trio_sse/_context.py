@@ -7,18 +7,32 @@ know routes: `_plan` brings names and functions together.
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
 
 import attrs
 
 from ._errors import BuildError
 
-__all__ = ("BUILT_IN", "Parameter", "describe", "fits", "nearest", "parameters_of", "return_annotation")
+__all__ = (
+    "BUILT_IN",
+    "UNKNOWN",
+    "Parameter",
+    "describe",
+    "field_annotations",
+    "fits",
+    "layers",
+    "name_of",
+    "nearest",
+    "parameters_of",
+    "return_annotation",
+    "type_name",
+)
 
 BUILT_IN: Final[Mapping[str, str]] = types.MappingProxyType(
     {
@@ -36,7 +50,10 @@ BUILT_IN: Final[Mapping[str, str]] = types.MappingProxyType(
 )
 
 UNKNOWN: Final = inspect.Parameter.empty
-"""Stands for an annotation that is missing or cannot be read at run time."""
+"""Stands for an annotation that is missing. One that cannot be read at run time stays the text that it is."""
+
+PROMOTED: Final = frozenset({(int, float), (int, complex), (float, complex)})
+"""Classes that are taken for others although they are not related (PEP 484, "the numeric tower")."""
 
 
 @attrs.frozen
@@ -48,8 +65,23 @@ class Parameter:
     required: bool
 
 
+def layers(function: Any) -> Iterator[Any]:
+    """A function and what it wraps, from the outside in: partials, methods, the `__call__` of objects, decorators."""
+    yield function
+    if isinstance(function, functools.partial):
+        yield from layers(function.func)
+    elif inspect.ismethod(function):
+        yield from layers(function.__func__)
+    elif not inspect.isclass(function):
+        if not inspect.isroutine(function):
+            yield from layers(type(function).__call__)
+        wrapped = getattr(function, "__wrapped__", None)
+        if wrapped is not None:
+            yield from layers(wrapped)
+
+
 def parameters_of(function: Callable[..., object]) -> tuple[Parameter, ...]:
-    """The parameters that a step or handler asks for.
+    """The parameters that a step or handler asks for; those that a `functools.partial` names are taken.
 
     Raises:
         BuildError: It has parameters that cannot be filled by name.
@@ -59,19 +91,27 @@ def parameters_of(function: Callable[..., object]) -> tuple[Parameter, ...]:
     except (TypeError, ValueError):
         raise BuildError(f"{describe(function)} has no signature to read; wrap it in a function") from None
     hints = _annotations(function)
-    return tuple(_parameter(function, raw, hints) for raw in signature.parameters.values())
+    bound = _bound(function)
+    return tuple(_parameter(function, raw, hints) for raw in signature.parameters.values() if raw.name not in bound)
 
 
 def return_annotation(function: Callable[..., object]) -> Any:
     """What a function says it returns, or UNKNOWN."""
-    if inspect.isclass(function):
-        return function
-    return _annotations(function).get("return", UNKNOWN)
+    *_, innermost = layers(function)
+    return innermost if inspect.isclass(innermost) else _annotations(function).get("return", UNKNOWN)
+
+
+def field_annotations(cls: type[attrs.AttrsInstance]) -> Mapping[str, Any]:
+    """The annotations of an attrs class's public fields."""
+    fields = (field for field in attrs.fields(cls) if not field.name.startswith("_"))
+    return {field.name: UNKNOWN if field.type is None else _evaluate(cls, field.type) for field in fields}
 
 
 def describe(function: object) -> str:
     """How messages name a function: `authenticate()`, or `lambda (shop.py:12)`."""
-    name = getattr(function, "__qualname__", None) or getattr(getattr(function, "func", None), "__qualname__", None)
+    if isinstance(function, functools.partial):
+        return describe(function.func)
+    name = getattr(function, "__qualname__", None)
     if name is None:
         return repr(function)
     code = getattr(function, "__code__", None)
@@ -80,9 +120,21 @@ def describe(function: object) -> str:
     return f"{name}()".replace("<locals>.", "")
 
 
+def name_of(function: object) -> str:
+    """How the repr of a route names a function: `authenticate`."""
+    function = function.func if isinstance(function, functools.partial) else function
+    return str(getattr(function, "__name__", None) or repr(function))
+
+
+def type_name(annotation: Any) -> str:
+    """How messages name a type: `Order`, `list[int]`."""
+    name = annotation.__qualname__ if inspect.isclass(annotation) else str(annotation)
+    return name.replace("<locals>.", "").replace("typing.", "")
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """` Did you mean 'user'?` for a word that is close to one of `words`, else nothing."""
-    close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.75)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
@@ -95,13 +147,22 @@ def fits(offered: Any, wanted: Any) -> bool:
     left, right = _classes(offered), _classes(wanted)
     if left is None or right is None:
         return True
-    return any(issubclass(a, b) or issubclass(b, a) for a in left for b in right)
+    return any(_related(a, b) or _related(b, a) for a in left for b in right)
+
+
+def _related(a: type, b: type) -> bool:
+    return issubclass(a, b) or (a, b) in PROMOTED
+
+
+def _bound(function: Any) -> Mapping[str, object]:
+    return function.keywords if isinstance(function, functools.partial) else {}
 
 
 def _parameter(function: Callable[..., object], raw: inspect.Parameter, hints: Mapping[str, Any]) -> Parameter:
     if raw.kind not in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY):
+        bare = raw.replace(annotation=inspect.Parameter.empty)
         raise BuildError(
-            f"{describe(function)} has the parameter {str(raw)!r}: values are given by name, one for each named "
+            f"{describe(function)} has the parameter {str(bare)!r}: values are given by name, one for each named "
             "parameter; *args, **kwargs and positional-only parameters cannot be filled"
         )
     required = raw.default is inspect.Parameter.empty
@@ -110,16 +171,12 @@ def _parameter(function: Callable[..., object], raw: inspect.Parameter, hints: M
 
 def _annotations(function: Callable[..., object]) -> Mapping[str, Any]:
     """The annotations, each evaluated by itself: one that names a type-checking import does not hide the others."""
-    target: Any = inspect.unwrap(function)
-    while isinstance(target, types.MethodType) or hasattr(target, "func"):
-        target = inspect.unwrap(target.__func__ if isinstance(target, types.MethodType) else target.func)
+    *_, target = layers(function)
     if inspect.isclass(target):
         target = target.__init__
-    elif not inspect.isroutine(target):
-        target = type(target).__call__
     try:
         return typing.get_type_hints(target, include_extras=True)
-    except NameError:
+    except Exception:  # noqa: BLE001 - evaluating an annotation can raise anything
         return {name: _evaluate(target, text) for name, text in _raw_annotations(target).items()}
 
 
@@ -134,10 +191,11 @@ def _raw_annotations(target: Any) -> Mapping[str, Any]:
 def _evaluate(target: Any, annotation: Any) -> Any:
     if not isinstance(annotation, str):
         return annotation
+    module = sys.modules.get(getattr(target, "__module__", ""))
     try:
-        return eval(annotation, getattr(target, "__globals__", {}))  # noqa: S307 - the function's own annotation
-    except (NameError, AttributeError, TypeError, SyntaxError):
-        return UNKNOWN
+        return eval(annotation, getattr(target, "__globals__", None) or vars(module))  # noqa: S307 - the app's own text
+    except Exception:  # noqa: BLE001 - as above
+        return annotation
 
 
 def _classes(annotation: Any) -> tuple[type, ...] | None:
@@ -152,5 +210,5 @@ def _classes(annotation: Any) -> tuple[type, ...] | None:
         return (type(None),)
     if annotation in (UNKNOWN, Any) or isinstance(annotation, TypeVar) or not isinstance(origin or annotation, type):
         return None
-    plain: type = origin or annotation
+    plain: type = dict if typing.is_typeddict(origin or annotation) else origin or annotation
     return None if plain is object or getattr(plain, "_is_protocol", False) else (plain,)

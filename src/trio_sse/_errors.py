@@ -41,6 +41,10 @@ __all__ = (
 )
 
 
+_RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""Reason phrases of RFC 9110 that Python has since 3.13 only."""
+
+
 class BuildError(Exception):
     """A mistake in how the application is put together, found when it is built."""
 
@@ -60,7 +64,7 @@ class HTTPError(Exception):
 
     Args:
         detail: What went wrong, for the client to read. Left out of the body when empty.
-        headers: Extra response headers.
+        headers: Extra response headers; their names become lower case.
         status: The HTTP status, for those that have no class of their own.
     """
 
@@ -75,14 +79,14 @@ class HTTPError(Exception):
     ) -> None:
         super().__init__(detail)
         self.detail = detail
-        self.headers = dict(headers or {})
+        self.headers = {name.lower(): value for name, value in (headers or {}).items()}
         self.status = self.default_status if status is None else status
 
     @property
     def title(self) -> str:
         """The reason phrase of the status, as the registry has it."""
         try:
-            return HTTPStatus(self.status).phrase
+            return _RENAMED.get(self.status) or HTTPStatus(self.status).phrase
         except ValueError:
             return "Error"
 
@@ -125,7 +129,8 @@ class Unauthorized(HTTPError):
         challenge: str = "Bearer",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(detail, headers={"www-authenticate": challenge, **(headers or {})})
+        super().__init__(detail, headers=headers)
+        self.headers.setdefault("www-authenticate", challenge)
 
 
 class Forbidden(HTTPError):

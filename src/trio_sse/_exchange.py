@@ -220,17 +220,16 @@ class StreamExchange(Exchange):
                 "It was raised after the response had started, too late for a status: raise it in a step, or let the "
                 "handler be a coroutine function that returns its stream."
             )
-        return encode(
-            {"event": self.settings.error_event, "data": (known or HTTPError()).problem()}, self.settings.json
-        )
+        problem = (known or HTTPError()).problem()
+        return encode({"event": self.settings.error_event, "data": problem}, self.settings.json)
 
 
 def _app_nursery(exchange: Exchange) -> trio.Nursery:
     nursery = exchange.request.scope.get("state", {}).get(NURSERY_STATE)
     if not isinstance(nursery, trio.Nursery):
         raise LifespanError(
-            f"{exchange.plan.label} asks for 'app_nursery', but the app's lifespan is not running: the server or the app "
-            "around this one does not pass it on; enter app.lifespan() in the outer lifespan and let it give that state"
+            f"{exchange.plan.label} asks for 'app_nursery', but the app's lifespan is not running: the server or the "
+            "app around this one does not pass it on; enter app.lifespan() in the outer lifespan and let it give that state"
         )
     return nursery
 

@@ -6,6 +6,7 @@ know routes or the ASGI messages of a response.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from functools import cached_property
 from typing import Any
@@ -19,6 +20,12 @@ __all__ = ("Request", "Response", "Values")
 
 MAX_LAST_EVENT_ID = 1024
 """Bytes of a Last-Event-ID that are believed; a longer one counts as absent."""
+
+WITHOUT_CONTENT = frozenset({204, 304})
+"""Statuses whose response ends after the headers (RFC 9110, 6.4.1)."""
+
+_NOT_IN_A_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+"""What no header may hold (RFC 9110, 5.5): the control characters but for the tab."""
 
 
 class Values(Mapping[str, str]):
@@ -34,10 +41,10 @@ class Values(Mapping[str, str]):
         self._fold = fold_case
         self._items: dict[str, list[str]] = {}
         for name, value in pairs:
-            self._items.setdefault(name.lower() if fold_case else name, []).append(value)
+            self._items.setdefault(self._key(name), []).append(value)
 
     def __getitem__(self, name: str) -> str:
-        return self._items[name.lower() if self._fold else name][0]
+        return self._items[self._key(name)][0]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._items)
@@ -47,7 +54,16 @@ class Values(Mapping[str, str]):
 
     def all(self, name: str) -> tuple[str, ...]:
         """All values of a name, in order; none is an empty tuple."""
-        return tuple(self._items.get(name.lower() if self._fold else name, ()))
+        return tuple(self._items.get(self._key(name), ()))
+
+    def __eq__(self, other: object) -> bool:
+        """Equal to other `Values` with all the same values, and to a mapping with the same first ones."""
+        return self._items == other._items if isinstance(other, Values) else dict(self) == other
+
+    __hash__ = None  # type: ignore[assignment]  # as every mapping
+
+    def _key(self, name: str) -> str:
+        return name.lower() if self._fold else name
 
     def __repr__(self) -> str:
         return f"Values({self._items!r})"
@@ -107,10 +123,10 @@ class Request:
     def cookies(self) -> Mapping[str, str]:
         """The cookies, by name; the first one wins where a name comes twice."""
         cookies: dict[str, str] = {}
-        for pair in "; ".join(self.headers.all("cookie")).split(";"):
-            name, found, value = pair.strip().partition("=")
+        for pair in ";".join(self.headers.all("cookie")).split(";"):
+            name, found, value = (part.strip() for part in pair.partition("="))
             if found:
-                cookies.setdefault(name, value.strip('"'))
+                cookies.setdefault(name, _unquote(value))
         return cookies
 
     @property
@@ -125,10 +141,38 @@ class Request:
             text = raw.decode("utf-8") if len(raw) <= MAX_LAST_EVENT_ID else ""
         except UnicodeDecodeError:
             return None
-        return text if text and text.isprintable() else None
+        return text if text and not _NOT_IN_A_HEADER.search(text) else None
 
     def __repr__(self) -> str:
         return f"<Request {self.method} {self.path}>"
+
+
+def _pairs(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    items: Any = getattr(headers, "items", None)
+    pairs: Any = headers if items is None else items()
+    return tuple((name.lower(), value) for name, value in pairs)
+
+
+def _check_content(_response: object, _field: object, content: object) -> None:
+    if isinstance(content, str):
+        content.encode()
+    elif not isinstance(content, bytes):
+        raise TypeError(f"content is text or bytes, not {type(content).__name__}; for JSON return the value itself")
+
+
+def _check_status(response: Response, _field: object, status: int) -> None:
+    if not 200 <= status <= 599:
+        raise ValueError(f"a response has a status from 200 to 599, not {status!r}")
+    if status in WITHOUT_CONTENT and response.content:
+        raise ValueError(f"a {status} response has no content")
+
+
+def _check_headers(_response: object, _field: object, headers: tuple[tuple[str, str], ...]) -> None:
+    """Refuse what no header may hold: after a line break the rest would pass for headers of its own."""
+    for name, value in headers:
+        if not name or _NOT_IN_A_HEADER.search(name + value):
+            raise ValueError(f"header {name!r}: {value!r} cannot be sent; a header holds no control characters")
+        (name + value).encode("latin-1")
 
 
 @attrs.frozen
@@ -137,34 +181,43 @@ class Response:
 
     Attributes:
         content: The body. Text goes out as UTF-8.
-        status: The HTTP status.
+        status: The HTTP status, from 200 to 599.
         media_type: The Content-Type; `text/plain; charset=utf-8` for text and `application/octet-stream` for bytes
-            unless named.
-        headers: Further headers; a mapping, or pairs where a name comes twice (Set-Cookie).
+            unless named here or among the headers.
+        headers: Further headers; a mapping, or pairs where a name comes twice (Set-Cookie). They are kept as pairs,
+            with names in lower case.
+
+    Raises:
+        ValueError: It cannot be sent: a header with a line break, content with status 204, …
     """
 
-    content: str | bytes = b""
-    status: int = attrs.field(default=200, kw_only=True)
+    content: str | bytes = attrs.field(default=b"", validator=_check_content)
+    status: int = attrs.field(default=200, kw_only=True, validator=_check_status)
     media_type: str | None = attrs.field(default=None, kw_only=True)
-    headers: Mapping[str, str] | Iterable[tuple[str, str]] = attrs.field(factory=dict, kw_only=True)
+    headers: tuple[tuple[str, str], ...] = attrs.field(
+        default=(), kw_only=True, converter=_pairs, validator=_check_headers
+    )
 
     def body(self) -> bytes:
         """The content as it is sent."""
-        return self.content.encode("utf-8") if isinstance(self.content, str) else self.content
+        return self.content.encode() if isinstance(self.content, str) else self.content
 
     def header_pairs(self) -> list[tuple[bytes, bytes]]:
         """The headers as ASGI wants them, with content type and length."""
-        given = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
-        pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in given]
-        if self.status != 204:
-            default = "text/plain; charset=utf-8" if isinstance(self.content, str) else "application/octet-stream"
-            pairs.append((b"content-type", (self.media_type or default).encode("latin-1")))
-            pairs.append((b"content-length", b"%d" % len(self.body())))
-        return pairs
+        headers = self.headers if self.status in WITHOUT_CONTENT else (*self.headers, *self._content_headers())
+        return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+
+    def _content_headers(self) -> Iterator[tuple[str, str]]:
+        given = {name for name, _ in self.headers}
+        default = "text/plain; charset=utf-8" if isinstance(self.content, str) else "application/octet-stream"
+        if "content-type" not in given:
+            yield "content-type", self.media_type or default
+        if "content-length" not in given:
+            yield "content-length", str(len(self.body()))
 
 
 def accepts_event_stream(accept: str | None) -> bool:
-    """Whether an Accept header leaves room for `text/event-stream` (RFC 9110, 12.5.1: the most specific range counts)."""
+    """Whether Accept leaves room for `text/event-stream`; its most specific range counts (RFC 9110, 12.5.1)."""
     if accept is None:
         return True
     ranges = dict(_media_ranges(accept))
@@ -187,7 +240,15 @@ def _media_ranges(accept: str) -> Iterator[tuple[str, float]]:
 
 
 def _quality(text: str) -> float:
+    """A weight from 0 to 1; what is none counts as 1, as if it were not there."""
     try:
-        return float(text)
+        weight = float(text)
     except ValueError:
         return 1.0
+    return weight if 0 <= weight <= 1 else 1.0
+
+
+def _unquote(value: str) -> str:
+    """A cookie's value without the double quotes that may stand around it (RFC 6265, 4.1.1)."""
+    quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1] if quoted else value

@@ -30,12 +30,14 @@ class Path:
     segments: tuple[str, ...]
 
     @classmethod
-    def parse(cls, text: str) -> Path:
+    def parse(cls, text: object) -> Path:
         """Parse a pattern.
 
         Raises:
             BuildError: The pattern does not follow the grammar; the message says how to write it.
         """
+        if not isinstance(text, str):
+            raise BuildError(f"a route begins with its path, as in Get('/rooms/:room'), not with {text!r}")
         if not text.startswith("/"):
             raise BuildError(f"path {text!r} must begin with '/'; write {'/' + text!r}")
         segments = tuple(_strip_slash(text).split("/")[1:])
@@ -50,11 +52,6 @@ class Path:
         """The names of the parameters, in order."""
         return tuple(segment[1:] for segment in self.segments if segment.startswith(":"))
 
-    @property
-    def shape(self) -> tuple[str, ...]:
-        """The segments with each parameter as a bare `:`. Two patterns of one shape match the same paths."""
-        return tuple(":" if segment.startswith(":") else segment for segment in self.segments)
-
     def __str__(self) -> str:
         return "/" + "/".join(self.segments)
 
@@ -65,9 +62,13 @@ def request_segments(raw_path: bytes, root_path: str = "") -> tuple[str, ...]:
     Splitting comes first, so an encoded slash stays inside its segment. One trailing slash is ignored. `root_path`
     (where the app is mounted) is taken off when the path begins with it.
 
+    Dot segments are literal text: clients resolve them before they ask (WHATWG URL, 4.4).
+
     Raises:
-        BadRequest: A segment holds a control character or is not UTF-8.
+        BadRequest: A segment holds a control character or is not UTF-8, or the target is not a path (`OPTIONS *`).
     """
+    if raw_path and not raw_path.startswith(b"/"):
+        raise BadRequest("The request target is not a path.")
     segments = tuple(_decode(raw) for raw in _strip_slash(raw_path.decode("latin-1")).split("/")[1:])
     root = tuple(_strip_slash(root_path).split("/")[1:])
     return segments[len(root) :] if root and segments[: len(root)] == root else segments
@@ -75,7 +76,7 @@ def request_segments(raw_path: bytes, root_path: str = "") -> tuple[str, ...]:
 
 def raw_path_of(path: str) -> bytes:
     """The raw path for a server that gives only the decoded one."""
-    return quote(path).encode("ascii")
+    return quote(path, errors="surrogatepass").encode("ascii")
 
 
 def _strip_slash(path: str) -> str:
@@ -104,11 +105,11 @@ def _check_segment(text: str, segment: str) -> None:
     elif re.search(r"[:?#%\s]", segment) or _CONTROL.search(segment):
         raise BuildError(
             f"path {text!r}: segment {segment!r} is literal text and may not hold ':', '?', '#', '%' or white space; "
-            "a parameter is a whole segment, and literal text is written decoded"
+            "a parameter is a whole segment, as in '/rooms/:room', and literal text is written decoded"
         )
 
 
 def _check_names(text: str, names: tuple[str, ...]) -> None:
     for name in names:
         if names.count(name) > 1:
-            raise BuildError(f"path {text!r} names the parameter {name!r} twice")
+            raise BuildError(f"path {text!r} names the parameter {name!r} twice; give each its own name")

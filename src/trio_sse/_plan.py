@@ -7,42 +7,35 @@ be known before the first request; nothing is looked up by reflection later. Pur
 from __future__ import annotations
 
 import inspect
-import types
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Any, Never, NoReturn, TypeVar, get_args, get_origin
 
 import attrs
-import msgspec
 
-from ._context import BUILT_IN, UNKNOWN, Parameter, describe, fits, nearest, parameters_of, return_annotation
+from ._context import (
+    BUILT_IN,
+    UNKNOWN,
+    Parameter,
+    describe,
+    field_annotations,
+    fits,
+    name_of,
+    nearest,
+    parameters_of,
+    return_annotation,
+    type_name,
+)
+from ._conversion import BodyReader, QueryReader, check_segment_type
 from ._errors import BuildError
-from ._routes import DEFAULT_MAX_BODY, SSE, Route
-from ._steps import AnyOf, Guard, Kind, ReadBody, ReadQuery, Step, Use, kind_of
+from ._routes import SSE, Route
+from ._steps import DEFAULT_MAX_BODY, AnyOf, Guard, Kind, ReadBody, ReadQuery, Step, Use, kind_of
 
-__all__ = ("Call", "Check", "ParseBody", "ParseQuery", "Plan", "Provide", "make_plan")
+__all__ = ("Call", "Check", "ParseBody", "ParseQuery", "Plan", "Provide", "make_plan", "plan_all")
 
-SCALARS = (
-    msgspec.inspect.StrType,
-    msgspec.inspect.IntType,
-    msgspec.inspect.FloatType,
-    msgspec.inspect.BoolType,
-    msgspec.inspect.UUIDType,
-    msgspec.inspect.EnumType,
-    msgspec.inspect.LiteralType,
-    msgspec.inspect.DecimalType,
-    msgspec.inspect.DateType,
-    msgspec.inspect.DateTimeType,
-    msgspec.inspect.TimeType,
-    msgspec.inspect.TimeDeltaType,
-    msgspec.inspect.NoneType,
-)
-SEQUENCES = (
-    msgspec.inspect.ListType,
-    msgspec.inspect.SetType,
-    msgspec.inspect.FrozenSetType,
-    msgspec.inspect.VarTupleType,
-    msgspec.inspect.TupleType,
-)
+T = TypeVar("T")
+
+NOTHING = (UNKNOWN, None, type(None), Never, NoReturn)
+"""What the return annotation of a middleware says that provides no names."""
 
 
 @attrs.frozen
@@ -79,24 +72,16 @@ class Check:
 
 @attrs.frozen
 class ParseQuery:
-    """Convert the query string.
+    """Read the query string."""
 
-    Attributes:
-        model: The type to convert to.
-        fields: The names that the model reads; others are ignored.
-        sequences: Those of them that take every value of their name.
-    """
-
-    model: Any
-    fields: frozenset[str]
-    sequences: frozenset[str]
+    reader: QueryReader
 
 
 @attrs.frozen
 class ParseBody:
-    """Wait for the body and decode it; without a decoder it stays bytes."""
+    """Wait for the body and read it; without a reader it stays bytes."""
 
-    decoder: msgspec.json.Decoder[Any] | None
+    reader: BodyReader | None
 
 
 Operation = Provide | Check | ParseQuery | ParseBody
@@ -139,11 +124,12 @@ def make_plan(route: Route, types_of: Mapping[str, Any]) -> Plan:
 
 
 class _Planner:
-    """Walks a route's steps in order with the names that are known so far."""
+    """Walks a route's steps in order with the names that are known so far, what they are and who gives them."""
 
     def __init__(self, route: Route, types_of: Mapping[str, Any]) -> None:
         self.route = route
         self.known: dict[str, Any] = {name: types_of.get(name, UNKNOWN) for name in BUILT_IN}
+        self.sources: dict[str, str] = {}
         self.readers: set[str] = set()
         self.params: dict[str, Any] = {}
         self.needs: set[str] = set()
@@ -151,19 +137,20 @@ class _Planner:
         self.operations: list[Operation] = []
 
     def plan(self) -> Plan:
+        if self.route.method == "GET":
+            del self.known["body"]
         for name in self.route.path.names:
-            self.introduce(name, UNKNOWN, "the path")
+            self.introduce(name, UNKNOWN, f"the path {self.route.path}")
             self.params[name] = UNKNOWN
         for index, step in enumerate(self.route.steps):
             self.add(step, index)
         handler = self.handler()
-        params = tuple((name, self.param_type(name)) for name in self.route.path.names)
         return Plan(
             route=self.route,
             label=str(self.route),
             operations=tuple(self.operations),
             handler=handler,
-            params=params,
+            params=tuple((name, self.param_type(name)) for name in self.route.path.names),
             needs=frozenset(self.needs),
             max_body=self.max_body,
         )
@@ -182,35 +169,32 @@ class _Planner:
             case AnyOf(functions):
                 self.operations.append(Check(tuple(self.guard_call(f, index) for f in functions)))
             case ReadQuery(model):
-                self.add_reader("query", model)
-                self.operations.append(self.parse_query(model))
+                self.operations.append(ParseQuery(self.reader("query", model, QueryReader.of)))
             case ReadBody(model, max_size):
-                self.operations.append(ParseBody(self.add_reader("body", model)))
+                self.operations.append(ParseBody(self.reader("body", model, BodyReader.of)))
                 self.max_body = max_size
 
     def add_use(self, step: Use, call: Call, name: str | None) -> None:
         if call.kind is Kind.GENERATOR:
             raise self.error(f"{call} yields; decorate it with @contextlib.asynccontextmanager to use it as middleware")
-        returns = _result_type(call)
-        if name is not None:
-            self.introduce(name, returns, str(step))
-            self.operations.append(Provide(call, name))
-            return
-        fields = self.result_fields(call, returns)
-        for field, annotation in fields.items():
-            self.introduce(field, annotation, str(step))
-        self.operations.append(Provide(call, None, tuple(fields)))
+        provided = self.provided(step)
+        for each, annotation in provided.items():
+            self.introduce(each, annotation, str(step))
+        self.operations.append(Provide(call, name, tuple(provided) if name is None else ()))
 
-    def result_fields(self, call: Call, returns: Any) -> Mapping[str, Any]:
-        """The names that an unnamed middleware provides."""
-        if returns is UNKNOWN or returns is None or returns is type(None):
+    def provided(self, step: Use) -> Mapping[str, Any]:
+        """The names that a middleware provides, and what they are."""
+        returns = _result_type(step.function)
+        if step.name is not None:
+            return {step.name: returns}
+        if returns in NOTHING:
             return {}
         if inspect.isclass(returns) and attrs.has(returns):
-            hints = get_type_hints(returns)
-            return {field.name: hints.get(field.name, UNKNOWN) for field in attrs.fields(returns)}
+            return field_annotations(returns)
+        unread = " and cannot be looked up at run time" if isinstance(returns, str) else ""
         raise self.error(
-            f"{call} returns {_type_name(returns)}, which is not an attrs class whose fields could become names; "
-            f"give the value a name, as in .use(value={getattr(call.function, '__name__', 'step')})"
+            f"{describe(step.function)} returns {type_name(returns)}, which is no attrs class{unread}, so its fields "
+            f"cannot become names; give the value a name, as in .use(value={name_of(step.function)})"
         )
 
     def guard_call(self, function: Callable[..., Any], index: int) -> Call:
@@ -219,22 +203,15 @@ class _Planner:
             raise self.error(f"guard {call} yields; a guard returns True or False")
         return call
 
-    def add_reader(self, name: str, model: Any) -> msgspec.json.Decoder[Any]:
+    def reader(self, name: str, model: Any, make: Callable[[Any], T]) -> T:
         if name in self.readers:
             raise self.error(f".{name}() is there twice; one model reads the whole {name}")
         self.readers.add(name)
         self.known[name] = model
         try:
-            return msgspec.json.Decoder(model)
+            return make(model)
         except TypeError as problem:
-            raise self.error(f".{name}({_type_name(model)}): this type cannot be read: {problem}") from None
-
-    def parse_query(self, model: Any) -> ParseQuery:
-        fields = getattr(msgspec.inspect.type_info(model), "fields", None)
-        if fields is None:
-            raise self.error(f".query({_type_name(model)}): the model must have fields: an attrs class or a dataclass")
-        sequences = (f.encode_name for f in fields if any(isinstance(t, SEQUENCES) for t in _members(f.type)))
-        return ParseQuery(model, frozenset(f.encode_name for f in fields), frozenset(sequences))
+            raise self.error(f".{name}({type_name(model)}): this type cannot be read: {problem}") from None
 
     # -- the handler
 
@@ -244,8 +221,9 @@ class _Planner:
             raise self.error("this route has no handler; finish it with .handle(function)")
         call = self.call(handler, "handler", len(self.route.steps))
         if call.kind in (Kind.GENERATOR, Kind.CONTEXT) and not isinstance(self.route, SSE):
+            method = ", method='POST'" if self.route.method == "POST" else ""
             raise self.error(
-                f"handler {call} yields, which only an SSE route takes; write SSE({str(self.route.path)!r})"
+                f"handler {call} yields, which only an SSE route takes; write SSE({str(self.route.path)!r}{method})"
             )
         return call
 
@@ -255,92 +233,92 @@ class _Planner:
         if name in BUILT_IN:
             raise self.error(f"{source} gives the name {name!r}, which is built in ({BUILT_IN[name]}); choose another")
         if name in self.known:
-            raise self.error(f"{source} gives the name {name!r}, which is there already; choose another")
+            raise self.error(f"{source} gives the name {name!r}, which {self.sources[name]} gives too; choose another")
         self.known[name] = annotation
+        self.sources[name] = source
 
     def call(self, function: Callable[..., Any], role: str, index: int) -> Call:
-        takes = []
-        for parameter in parameters_of(function):
+        try:
+            parameters = parameters_of(function)
+        except BuildError as problem:
+            raise self.error(str(problem)) from None
+        who = f"{role} {describe(function)}"
+        takes: list[str] = []
+        for parameter in parameters:
             if parameter.name in self.known:
-                self.take(parameter, f"{role} {describe(function)}")
+                self.take(parameter, who)
                 takes.append(parameter.name)
-            elif parameter.required:
-                raise self.unknown(parameter.name, f"{role} {describe(function)}", index)
+            else:
+                self.miss(parameter, who, index)
         return Call(function, kind_of(function), tuple(takes))
 
     def take(self, parameter: Parameter, who: str) -> None:
-        name = parameter.name
+        name, wanted, known = parameter.name, parameter.annotation, self.known[parameter.name]
         self.needs.add(name)
         if name in self.params:
             self.take_param(parameter, who)
-        elif name == "body" and "body" not in self.readers:
-            self.take_raw_body(who)
-        elif not fits(self.known[name], parameter.annotation):
-            raise self.error(
-                f"{who} wants {name!r} as {_type_name(parameter.annotation)}, but it is {_type_name(self.known[name])}"
-            )
+        elif not fits(known, wanted):
+            unread = name in ("body", "query") and name not in self.readers
+            hint = f"; .{name}({type_name(wanted)}) would read it into one" if unread else ""
+            raise self.error(f"{who} wants {name!r} as {type_name(wanted)}, but it is {type_name(known)}{hint}")
+        elif name == "body" and name not in self.readers and self.max_body == 0:
+            self.max_body = DEFAULT_MAX_BODY
+            self.operations.append(ParseBody(None))
 
     def take_param(self, parameter: Parameter, who: str) -> None:
         wanted, known = parameter.annotation, self.params[parameter.name]
         if wanted is UNKNOWN or wanted is Any:
             return
+        if isinstance(wanted, str):
+            raise self.error(
+                f"{who} wants the path parameter {parameter.name!r} as {wanted!r}, which cannot be looked up at run "
+                "time; the annotation converts it, so import it at module level and not under 'if TYPE_CHECKING'"
+            )
         if known is not UNKNOWN and known != wanted:
             raise self.error(
-                f"{who} wants the path parameter {parameter.name!r} as {_type_name(wanted)}, "
-                f"another step wants it as {_type_name(known)}; a path parameter has one type"
+                f"{who} wants the path parameter {parameter.name!r} as {type_name(wanted)}, "
+                f"another step wants it as {type_name(known)}; a path parameter has one type"
             )
         self.params[parameter.name] = wanted
-
-    def take_raw_body(self, who: str) -> None:
-        if self.route.method == "GET":
-            raise self.error(f"{who} asks for 'body', which a GET request does not have; use 'query', or answer POST")
-        if self.max_body == 0:
-            self.max_body = DEFAULT_MAX_BODY
-            self.operations.append(ParseBody(None))
 
     def param_type(self, name: str) -> Any:
         wanted = self.params[name]
         if wanted is UNKNOWN or wanted is str:
             return None
         try:
-            members = _members(msgspec.inspect.type_info(wanted))
-        except TypeError:
-            members = (None,)
-        if all(isinstance(member, SCALARS) for member in members):
-            return wanted
+            check_segment_type(wanted)
+        except TypeError as problem:
+            raise self.error(
+                f"the path parameter {name!r} is annotated {type_name(wanted)}, which a path segment cannot be read "
+                f"into ({problem}); use str, int, float, bool, UUID, Decimal, date, datetime, a Literal, or an Enum "
+                "of text or of integers"
+            ) from None
+        return wanted
+
+    def miss(self, parameter: Parameter, who: str, index: int) -> None:
+        """Nobody has provided a name so far: an error, unless it has a default and nobody will."""
+        name = parameter.name
+        for step in self.route.steps[index + 1 :]:
+            if isinstance(step, Use) and name in self.provided(step):
+                raise self.error(f"{who} asks for {name!r} before {step} provides it; move that step up")
+        if not parameter.required:
+            return
+        if name == "body":
+            raise self.error(f"{who} asks for 'body', which a GET request does not have; use 'query', or answer POST")
         raise self.error(
-            f"the path parameter {name!r} is annotated {_type_name(wanted)}, which one path segment cannot be read into; "
-            "use str, int, float, bool, UUID, Decimal, date, datetime, an Enum or a Literal"
-        )
-
-    def unknown(self, name: str, who: str, index: int) -> BuildError:
-        for step in self.route.steps[index:]:
-            if isinstance(step, Use) and step.name == name:
-                return self.error(f"{who} asks for {name!r} before {step} provides it; move that step up")
-        available = ", ".join(sorted(self.known))
-        return self.error(
-            f"{who} asks for {name!r}, which nothing provides.{nearest(name, self.known)} Available here: {available}"
+            f"{who} asks for {name!r}, which nothing provides.{nearest(name, self.known)} "
+            f"Available here: {', '.join(sorted(self.known))}"
         )
 
 
-def _result_type(call: Call) -> Any:
+def _result_type(function: Callable[..., Any]) -> Any:
     """What a middleware gives: what it returns, or what its context manager yields."""
-    returns = return_annotation(inspect.unwrap(call.function))
-    if call.kind is not Kind.CONTEXT:
+    returns = return_annotation(function)
+    if kind_of(function) is not Kind.CONTEXT:
         return returns
     if get_origin(returns) in (AsyncIterator, AsyncGenerator, AsyncIterable):
         return get_args(returns)[0]
-    return UNKNOWN
-
-
-def _members(info: Any) -> tuple[Any, ...]:
-    return info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
-
-
-def _type_name(annotation: Any) -> str:
-    if get_origin(annotation) is Annotated or isinstance(annotation, types.GenericAlias | types.UnionType):
-        return str(annotation)
-    return getattr(annotation, "__qualname__", None) or str(annotation)
+    return returns if isinstance(returns, str) else UNKNOWN
 
 
 def plan_all(routes: Iterable[Route], types_of: Mapping[str, Any]) -> tuple[Plan, ...]:

@@ -95,7 +95,7 @@ async def _advance(generator: AsyncGenerator[Any, Any], connection: Connection, 
         try:
             if await emit(item):
                 return
-        except BaseException as error:  # whatever it is, Cancelled too, it happened at the generator's yield
+        except BaseException as error:  # noqa: BLE001 - Cancelled too: it happened at the generator's yield
             told = connection.aborted.is_set()
             step = generator.athrow(error)
         else:

@@ -9,16 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
-import msgspec
 
+from ._conversion import read_segment
 from ._errors import BuildError, MethodNotAllowed, NotAcceptable, NotFound
 from ._http import accepts_event_stream, asks_for_event_stream
 from ._plan import Plan
 from ._routes import SSE
 
 __all__ = ("Match", "Router")
-
-NOTHING = "There is nothing at this path."
 
 
 @attrs.frozen
@@ -33,17 +31,17 @@ class Match:
 
     plan: Plan
     params: Mapping[str, Any]
-    varies: bool
+    varies: bool = False
 
 
 @attrs.define
 class _Node:
     """A place in the tree of segments, with the plans of the paths that end here."""
 
-    literal: dict[str, _Node] = attrs.field(factory=dict)
+    literal: dict[str, _Node] = attrs.Factory(dict[str, "_Node"])
     parameter: _Node | None = None
-    plain: dict[str, Plan] = attrs.field(factory=dict)
-    streams: dict[str, Plan] = attrs.field(factory=dict)
+    plain: dict[str, Plan] = attrs.Factory(dict[str, Plan])
+    streams: dict[str, Plan] = attrs.Factory(dict[str, Plan])
 
     def child(self, segment: str) -> _Node:
         if segment.startswith(":"):
@@ -51,9 +49,8 @@ class _Node:
             return self.parameter
         return self.literal.setdefault(segment, _Node())
 
-    def methods(self) -> set[str]:
-        found = {*self.plain, *self.streams}
-        return found | {"HEAD"} if "GET" in found else found
+    def plans(self) -> tuple[Plan, ...]:
+        return (*self.plain.values(), *self.streams.values())
 
 
 class Router:
@@ -78,28 +75,26 @@ class Router:
             MethodNotAllowed: The path is there, but not for this method.
             NotAcceptable: The only route is a stream, and Accept rules it out.
         """
-        nodes = tuple(_walk(self._root, segments, ()))
         wanted = "GET" if method == "HEAD" else method
-        able = [(node, values) for node, values in nodes if wanted in node.plain or wanted in node.streams]
-        for node, values in able:
-            plan, varies = _choose(node, wanted, accept)
-            params = _convert(plan, values)
-            if params is not None:
-                return Match(plan, params, varies)
-        if nodes and not able:
-            raise MethodNotAllowed(_allow(nodes))
-        raise NotFound(NOTHING)
+        for node, values in _walk(self._root, segments, ()):
+            plain, stream = _fit(node.plain.get(wanted), values), _fit(node.streams.get(wanted), values)
+            if stream is not None:
+                return _choose(plain, stream, accept)
+            if plain is not None:
+                return plain
+        raise MethodNotAllowed(self.allow(segments))
 
     def allow(self, segments: tuple[str, ...]) -> str:
         """The value of an Allow header for a path.
 
         Raises:
-            NotFound: No route has this path.
+            NotFound: No route has this path, or a path parameter does not fit its type.
         """
-        nodes = tuple(_walk(self._root, segments, ()))
-        if not nodes:
-            raise NotFound(NOTHING)
-        return _allow(nodes)
+        nodes = _walk(self._root, segments, ())
+        methods = {plan.route.method for node, values in nodes for plan in node.plans() if _fit(plan, values)}
+        if not methods:
+            raise NotFound("There is nothing at this path.")
+        return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
 
     def _insert(self, plan: Plan) -> None:
         node = self._root
@@ -108,17 +103,15 @@ class Router:
         table = node.streams if isinstance(plan.route, SSE) else node.plain
         other = table.setdefault(plan.route.method, plan)
         if other is not plan:
-            raise BuildError(f"{plan.label} clashes with {other.label}: both answer the same requests")
+            raise BuildError(
+                f"{plan.label} clashes with {other.label}: they answer the same requests; change one's path or method"
+            )
 
 
-_Found = tuple[_Node, tuple[str, ...]]
-
-
-def _walk(node: _Node, segments: tuple[str, ...], values: tuple[str, ...]) -> Iterator[_Found]:
-    """Every node that the segments lead to and that has a plan, best first."""
+def _walk(node: _Node, segments: tuple[str, ...], values: tuple[str, ...]) -> Iterator[tuple[_Node, tuple[str, ...]]]:
+    """Every node that the segments lead to, best first."""
     if not segments:
-        if node.plain or node.streams:
-            yield node, values
+        yield node, values
         return
     first, rest = segments[0], segments[1:]
     if first in node.literal:
@@ -127,33 +120,22 @@ def _walk(node: _Node, segments: tuple[str, ...], values: tuple[str, ...]) -> It
         yield from _walk(node.parameter, rest, (*values, first))
 
 
-def _allow(nodes: Iterable[_Found]) -> str:
-    return ", ".join(sorted({"OPTIONS"}.union(*(node.methods() for node, _ in nodes))))
+def _fit(plan: Plan | None, values: tuple[str, ...]) -> Match | None:
+    """A plan with the path parameters by name, or None when one does not fit its type."""
+    if plan is None:
+        return None
+    pairs = zip(plan.params, values, strict=True)
+    try:
+        params = {name: text if kind is None else read_segment(text, kind) for (name, kind), text in pairs}
+    except ValueError:
+        return None
+    return Match(plan, params)
 
 
-def _choose(node: _Node, method: str, accept: str | None) -> tuple[Plan, bool]:
-    """The plan of this node that answers, and whether Accept made the choice."""
-    plain, stream = node.plain.get(method), node.streams.get(method)
-    if stream is None:
-        return node.plain[method], False
+def _choose(plain: Match | None, stream: Match, accept: str | None) -> Match:
+    """The one that answers, where there is a stream and perhaps a plain route as well."""
     if plain is not None:
-        return (stream if asks_for_event_stream(accept) else plain), True
+        return attrs.evolve(stream if asks_for_event_stream(accept) else plain, varies=True)
     if not accepts_event_stream(accept):
         raise NotAcceptable("This path gives text/event-stream.")
-    return stream, False
-
-
-def _convert(plan: Plan, values: tuple[str, ...]) -> Mapping[str, Any] | None:
-    """The path parameters by name, or None when one does not fit its type."""
-    try:
-        return {name: _value(text, wanted) for (name, wanted), text in zip(plan.params, values, strict=True)}
-    except msgspec.ValidationError:
-        return None
-
-
-def _value(text: str, wanted: Any) -> Any:
-    if wanted is None:
-        return text
-    if wanted is int and not (text.isascii() and text.removeprefix("-").isdigit()):
-        raise msgspec.ValidationError  # msgspec would read 1e3 and 1.0 as integers: two addresses of one thing
-    return msgspec.convert(text, wanted, strict=False)
+    return stream

@@ -11,20 +11,23 @@ from typing import Any, Self
 
 import attrs
 
-from ._errors import BuildError
+from ._context import describe, name_of
+from ._errors import BuildError, EventError
 from ._paths import Path
-from ._steps import AnyOf, Guard, ReadBody, ReadQuery, Step, Use, kind_of
+from ._steps import DEFAULT_MAX_BODY, AnyOf, Guard, ReadBody, ReadQuery, Step, Use, kind_of
+from .wire import check_retry
 
 __all__ = ("SSE", "Delete", "Get", "Patch", "Post", "Put", "Route")
-
-DEFAULT_MAX_BODY = 1024 * 1024
-"""Bytes of a request body that are read unless `.body(..., max_size=)` says otherwise."""
 
 Handler = Callable[..., object]
 
 
 def _parse(path: str | Path) -> Path:
     return path if isinstance(path, Path) else Path.parse(path)
+
+
+def _refuse_base(_route: object, _field: object, _value: str) -> None:
+    raise BuildError("Route is only what all routes share; write Get, Post, Put, Patch, Delete or SSE")
 
 
 @attrs.frozen(repr=False)
@@ -40,14 +43,14 @@ class Route:
     path: Path = attrs.field(converter=_parse)
     steps: tuple[Step, ...] = attrs.field(default=(), kw_only=True)
     handler: Handler | None = attrs.field(default=None, kw_only=True)
-    method: str = attrs.field(default="", init=False)
+    method: str = attrs.field(default="", init=False, validator=_refuse_base)
 
     def use(self, *middleware: Callable[..., object], **named: Callable[..., object]) -> Self:
         """Add middleware, which runs before the response starts.
 
         `.use(user=authenticate)` binds what it returns to the name `user`. `.use(auth)` takes one that returns an attrs
-        value of a declared type, each field of which becomes a name, or nothing. A function may be sync (run in place),
-        async, or an `@asynccontextmanager` function: that one is left after the handler, in reverse order.
+        value of a declared type, each public field of which becomes a name, or nothing. A function may be sync (run in
+        place), async, or an `@asynccontextmanager` function: that one is left after the handler, in reverse order.
 
         Raises:
             BuildError: It is not a function of one of these kinds.
@@ -84,10 +87,12 @@ class Route:
             max_size: The most bytes that are read; a larger body is a 413.
 
         Raises:
-            BuildError: The route answers GET, which has no body (RFC 9110, 9.3.1).
+            BuildError: The route answers GET, which has no body (RFC 9110, 9.3.1), or `max_size` is no size.
         """
         if self.method == "GET":
             raise BuildError(f"{self}: a GET request has no body to read; use .query(), or answer POST")
+        if max_size < 1:
+            raise BuildError(f"{self}: max_size is a number of bytes above 0, not {max_size!r}")
         return self._add(ReadBody(model, max_size))
 
     def handle(self, handler: Handler) -> Self:
@@ -97,7 +102,7 @@ class Route:
             BuildError: The route has a handler already, or this is not a function of a kind that it takes.
         """
         if self.handler is not None:
-            raise BuildError(f"{self} has a handler already")
+            raise BuildError(f"{self} has the handler {describe(self.handler)} already; write a route for each handler")
         kind_of(handler)
         return attrs.evolve(self, handler=handler)
 
@@ -111,7 +116,7 @@ class Route:
         return f"{type(self).__name__}({str(self.path)!r})"
 
     def __repr__(self) -> str:
-        handler = f".handle({getattr(self.handler, '__name__', self.handler)})" if self.handler else ""
+        handler = f".handle({name_of(self.handler)})" if self.handler is not None else ""
         return self._head() + "".join(map(str, self.steps)) + handler
 
 
@@ -156,13 +161,16 @@ def _check_method(_route: object, _field: object, value: str) -> None:
 
 
 def _check_heartbeat(_route: object, _field: object, value: float | None) -> None:
-    if value is not None and not value > 0:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is not None and not (number and value > 0):
         raise BuildError(f"heartbeat is a number of seconds above 0, or None for none, not {value!r}")
 
 
-def _check_retry(_route: object, _field: object, value: object) -> None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-        raise BuildError(f"retry is a whole number of milliseconds, 0 or more, not {value!r}")
+def _check_retry(_route: object, _field: object, value: int | None) -> None:
+    try:
+        check_retry(value)
+    except EventError as error:
+        raise BuildError(f"retry({value!r}): {error.reason}") from None
 
 
 @attrs.frozen(repr=False)

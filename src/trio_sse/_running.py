@@ -9,11 +9,8 @@ import inspect
 from contextlib import AsyncExitStack
 from typing import Any
 
-import msgspec
-
 from ._connection import Connection
-from ._errors import BadRequest, Forbidden, StepError, UnprocessableContent, UnsupportedMediaType
-from ._http import Values
+from ._errors import Forbidden, StepError
 from ._plan import Call, Check, ParseBody, ParseQuery, Plan, Provide
 from ._producer import leaving
 from ._steps import Kind
@@ -34,11 +31,13 @@ async def run_steps(plan: Plan, values: dict[str, Any], connection: Connection, 
                 _bind(operation, await _enter(call, values, connection, stack), name, fields, values)
             case Check(calls):
                 await _check(calls, values)
-            case ParseQuery():
-                values["query"] = _convert_query(operation, values["request"].query)
-            case ParseBody(decoder):
+            case ParseQuery(reader):
+                values["query"] = reader.read(values["request"].query)
+            case ParseBody(reader):
+                if reader is not None:
+                    reader.check_media_type(values["request"].headers)
                 body = await connection.body.read()
-                values["body"] = body if decoder is None else _decode_body(decoder, body, values["request"].headers)
+                values["body"] = body if reader is None else reader.read(body)
 
 
 async def call_plainly(call: Call, values: dict[str, Any]) -> Any:
@@ -85,33 +84,3 @@ async def _check(calls: tuple[Call, ...], values: dict[str, Any]) -> None:
         if answer:
             return
     raise Forbidden
-
-
-def _convert_query(step: ParseQuery, query: Values) -> Any:
-    given: dict[str, Any] = {}
-    for name in step.fields.intersection(query):
-        found = query.all(name)
-        if len(found) > 1 and name not in step.sequences:
-            raise UnprocessableContent(f"The query names {name!r} more than once.")
-        given[name] = list(found) if name in step.sequences else found[0]
-    try:
-        return msgspec.convert(given, step.model, strict=False)
-    except msgspec.ValidationError as problem:
-        raise UnprocessableContent(f"The query does not fit: {problem}") from None
-
-
-def _decode_body(decoder: msgspec.json.Decoder[Any], body: bytes, headers: Values) -> Any:
-    """Decode a JSON body.
-
-    The media type must be said: a page of another origin can post forms, plain text and untyped bodies without asking
-    (WHATWG Fetch, CORS-safelisted request), and none of them must pass for JSON.
-    """
-    media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        raise UnsupportedMediaType("This path reads application/json.")
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as problem:
-        raise UnprocessableContent(f"The body does not fit: {problem}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        raise BadRequest(f"The body is not JSON: {problem}") from None

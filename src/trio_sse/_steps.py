@@ -13,10 +13,14 @@ from typing import Any
 
 import attrs
 
-from ._context import describe
+from ._context import describe, layers, name_of, type_name
 from ._errors import BuildError
 
 __all__ = ("AnyOf", "Guard", "Kind", "ReadBody", "ReadQuery", "Step", "Use", "any_of", "kind_of")
+
+
+DEFAULT_MAX_BODY = 1024 * 1024
+"""Bytes of a request body that are read unless `.body(..., max_size=)` says otherwise."""
 
 
 class Kind(enum.Enum):
@@ -36,7 +40,7 @@ class Use:
     name: str | None = None
 
     def __str__(self) -> str:
-        called = getattr(self.function, "__name__", repr(self.function))
+        called = name_of(self.function)
         return f".use({called})" if self.name is None else f".use({self.name}={called})"
 
 
@@ -47,7 +51,7 @@ class Guard:
     function: Callable[..., object]
 
     def __str__(self) -> str:
-        return f".guard({getattr(self.function, '__name__', repr(self.function))})"
+        return f".guard({name_of(self.function)})"
 
 
 @attrs.frozen
@@ -57,7 +61,7 @@ class AnyOf:
     functions: tuple[Callable[..., object], ...]
 
     def __str__(self) -> str:
-        return f".guard(any_of({', '.join(getattr(f, '__name__', repr(f)) for f in self.functions)}))"
+        return f".guard(any_of({', '.join(map(name_of, self.functions))}))"
 
 
 @attrs.frozen
@@ -67,7 +71,7 @@ class ReadQuery:
     model: Any
 
     def __str__(self) -> str:
-        return f".query({getattr(self.model, '__name__', self.model)})"
+        return f".query({type_name(self.model)})"
 
 
 @attrs.frozen
@@ -75,53 +79,51 @@ class ReadBody:
     """Turns a JSON body of at most `max_size` bytes into a value of `model`, as `body`."""
 
     model: Any
-    max_size: int
+    max_size: int = DEFAULT_MAX_BODY
 
     def __str__(self) -> str:
-        return f".body({getattr(self.model, '__name__', self.model)})"
+        size = "" if self.max_size == DEFAULT_MAX_BODY else f", max_size={self.max_size}"
+        return f".body({type_name(self.model)}{size})"
 
 
 Step = Use | Guard | AnyOf | ReadQuery | ReadBody
 
 
-def any_of(*guards: Callable[..., object]) -> AnyOf:
+def any_of(*guards: Callable[..., object] | AnyOf) -> AnyOf:
     """A guard that lets a request through when one of `guards` does.
 
-    They are asked in order, up to the first yes. What one of them raises is raised.
+    They are asked in order, up to the first yes. What one of them raises is raised. An `any_of` among them counts as
+    its guards.
 
     Raises:
         BuildError: Fewer than two guards.
     """
     if len(guards) < 2:
-        raise BuildError("any_of() takes two guards or more")
-    return AnyOf(guards)
+        raise BuildError("any_of() takes two guards or more, as in any_of(is_owner, is_admin)")
+    return AnyOf(tuple(f for guard in guards for f in (guard.functions if isinstance(guard, AnyOf) else (guard,))))
 
 
 def kind_of(function: Callable[..., object]) -> Kind:
     """How a function is called.
 
-    A plain function that wraps an async generator function (as `asynccontextmanager` leaves it) gives an async context
-    manager; one that wraps a coroutine function is awaited.
+    The outermost layer that says so decides. A plain function that wraps an async generator function (as
+    `asynccontextmanager` leaves it) gives an async context manager; one that wraps a coroutine function is awaited.
 
     Raises:
         BuildError: It is a synchronous generator or context manager, or cannot be called.
     """
     if not callable(function):
         raise BuildError(f"{function!r} is not a function")
-    inner = inspect.unwrap(function)
-    called = _callee(inner)
-    if inspect.isgeneratorfunction(called):
-        raise BuildError(
-            f"{describe(function)} is a synchronous generator or context manager; "
-            "write it with 'async def' (and @asynccontextmanager)"
-        )
-    if inspect.isasyncgenfunction(called):
-        return Kind.GENERATOR if inner is function else Kind.CONTEXT
-    return Kind.ASYNC if inspect.iscoroutinefunction(called) else Kind.SYNC
-
-
-def _callee(function: Any) -> Any:
-    """What is run by a call: the function itself, or the `__call__` of an object."""
-    while hasattr(function, "func") and not inspect.isroutine(function):
-        function = function.func
-    return function if inspect.isroutine(function) or inspect.isclass(function) else type(function).__call__
+    decorated = False
+    for layer in layers(function):
+        if inspect.iscoroutinefunction(layer):
+            return Kind.ASYNC
+        if inspect.isasyncgenfunction(layer):
+            return Kind.CONTEXT if decorated else Kind.GENERATOR
+        if inspect.isgeneratorfunction(layer):
+            raise BuildError(
+                f"{describe(function)} is a synchronous generator or context manager; "
+                "write it with 'async def' (and @asynccontextmanager)"
+            )
+        decorated = decorated or (inspect.isroutine(layer) and not inspect.ismethod(layer))
+    return Kind.SYNC

@@ -1,7 +1,7 @@
 """An in-memory ASGI client that really streams: status and headers first, then event by event.
 
-It plays the server's part as hypercorn does: after the client has gone, `send` drops the message in silence and `receive`
-gives one `http.disconnect` and then blocks. Every wrong message of the app is an AssertionError.
+It plays the server's part as hypercorn does: after the client has gone, `send` drops the message in silence and
+`receive` gives one `http.disconnect` and then blocks. Every wrong message of the app is an AssertionError.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class Stream:
         self.error: BaseException | None = None
         self.app_has_ended = trio.Event()
         self.send_error: Exception | None = None
+        self.receive_error: Exception | None = None
         self._decoder = Decoder()
         self._events: list[ServerSentEvent] = []
         self._incoming = list(body)
@@ -69,6 +70,12 @@ class Stream:
             await self._changed.wait()
         return self
 
+    async def written(self, count: int) -> None:
+        """Wait until the app has written so many parts of the body."""
+        while len(self.writes) < count:
+            assert not self.app_has_ended.is_set(), "the app has ended"
+            await self._changed.wait()
+
     async def event(self) -> ServerSentEvent:
         while not self._events:
             assert not (self.complete or self.app_has_ended.is_set()), "the stream has ended"
@@ -89,6 +96,11 @@ class Stream:
         assert error is not None, "the app ended without an error"
         return error
 
+    @property
+    def unread(self) -> int:
+        """Chunks of the request body that the app has not taken."""
+        return len(self._incoming)
+
     # -- the server's part
 
     async def receive(self) -> dict[str, Any]:
@@ -97,6 +109,8 @@ class Stream:
             chunk = self._incoming.pop(0)
             return {"type": "http.request", "body": chunk, "more_body": bool(self._incoming)}
         await self._gone.wait()
+        if self.receive_error is not None:
+            raise self.receive_error
         if self._told_gone:
             await trio.sleep_forever()
         self._told_gone = True

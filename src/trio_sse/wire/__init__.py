@@ -17,6 +17,7 @@ from ._event import (
     EventLike,
     NoData,
     ServerSentEvent,
+    check_retry,
 )
 
 __all__ = (
@@ -33,6 +34,7 @@ __all__ = (
     "JSONEncoder",
     "NoData",
     "ServerSentEvent",
+    "check_retry",
     "encode",
     "encode_comment",
     "encode_json",

@@ -31,8 +31,9 @@ class Decoder:
     Not safe for use by two tasks at once.  There is no end to announce: an event without its blank
     line is never dispatched, nor is its id kept (section 9.2.6).
 
-    Between two calls it holds no more than ``max_size`` bytes and a few kB.  The time taken is
-    linear in the bytes fed, however they are cut.
+    Between two calls it holds no more than ``max_size`` bytes and a few kB, besides the last id.
+    Within a call it needs a few times the chunk, and of a line or an event that is finished up to
+    three copies more.  The time taken is linear in the bytes fed, however they are cut.
 
     Args:
         max_size: The most that may be held of an unfinished event, in bytes: its unfinished line
@@ -109,10 +110,9 @@ class Decoder:
         for line in lines:
             if len(line) > self._room:
                 return self._give_up()
-            if self._at_start:
-                line = self._without_bom(line)
-            if line:
-                self._field(line)
+            text = self._without_bom(line) if self._at_start else line
+            if text:
+                self._field(text)
             elif event := self._dispatch():
                 events.append(event)
         self._keep(rest)
@@ -147,8 +147,7 @@ class Decoder:
 
     def _give_up(self) -> None:
         self._too_large = True
-        self._line.clear()
-        self._data.clear()
+        self._line = self._data = _Pile()
 
     def _field(self, line: bytes) -> None:
         # Without a colon the line is all name; a comment's name is empty, and so unknown.
@@ -176,7 +175,7 @@ class Decoder:
         self._name = value
 
     def _take_id(self, value: bytes) -> None:
-        if b"\0" not in value:
+        if 0 not in value:  # a client ignores an id with NUL in it
             self._room += len(self._id or b"") - len(value)
             self._id = value
 
@@ -227,14 +226,13 @@ class _Pile:
 
     def take(self) -> bytes:
         """Give all of it, and be empty."""
-        whole = b"".join((*self._blocks, self._open)) if self._blocks else bytes(self._open)
-        self.clear()
-        return whole
-
-    def clear(self) -> None:
-        self.size = 0
-        self._blocks.clear()
+        whole = bytes(self._open)
+        if self._blocks:
+            whole = b"".join((*self._blocks, whole))
+            self._blocks.clear()
         self._open.clear()
+        self.size = 0
+        return whole
 
 
 def _text(value: bytes) -> str:

@@ -138,8 +138,7 @@ def _stored(event: ServerSentEvent) -> _Fields:
 
 
 def _checked(event: Mapping[str, Any]) -> _Fields:
-    if type(event) is not dict:
-        _refuse_other_than_mapping(event)
+    _require_mapping(event)
     if not _KEYS.issuperset(event):
         raise _unknown_key(event)
     get = event.get
@@ -153,8 +152,8 @@ def _checked(event: Mapping[str, Any]) -> _Fields:
     )
 
 
-def _refuse_other_than_mapping(event: object) -> None:
-    if not isinstance(event, Mapping):
+def _require_mapping(event: object) -> None:
+    if type(event) is not dict and not isinstance(event, Mapping):
         kind = type(event).__name__
         raise EventError("", f'is a {kind}: send a ServerSentEvent or a mapping like {{"data": …}}')
 
@@ -172,22 +171,19 @@ def _unknown_key(event: Mapping[Any, object]) -> EventError:
 def _data_text(data: object, json: JSONEncoder) -> str:
     if isinstance(data, str):
         return exact_text("data", data)
-    # What comes back is checked whoever wrote it: msgspec.Raw gets anything through msgspec, too.
-    written: object = json(data)
+    return _json_text(json(data))
+
+
+def _json_text(written: object) -> str:
+    # Checked whoever wrote it: msgspec.Raw gets any bytes through msgspec, too.
     if isinstance(written, bytes):
-        return _from_utf8(written)
+        try:
+            return written.decode()
+        except UnicodeDecodeError as error:
+            raise EventError("data", f"the JSON encoder returned bytes that are not UTF-8: {error}") from error
     if isinstance(written, str):
         return exact_text("data", written)
-    kind = type(written).__name__
-    raise EventError("data", f"the JSON encoder must return str or bytes, not {kind}")
-
-
-def _from_utf8(written: bytes) -> str:
-    try:
-        return written.decode()
-    except UnicodeDecodeError as error:
-        reason = f"the JSON encoder returned bytes that are not UTF-8: {error}"
-        raise EventError("data", reason) from error
+    raise EventError("data", f"the JSON encoder must return str or bytes, not {type(written).__name__}")
 
 
 def _lines(field: str, text: str) -> str:

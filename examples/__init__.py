@@ -1,0 +1,1 @@
+"""Programs to run and to copy from; each one says at its head how to start it."""

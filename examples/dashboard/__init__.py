@@ -1,0 +1,82 @@
+"""A live dashboard of the machine that it runs on: its processors, memory and network, once a second.
+
+Start it from the project's root, and open the address that it prints:
+
+    python -m examples.dashboard
+
+The sampler is a task in the app's nursery. The first viewer starts it, it outlives every viewer, and if it ever fails
+the server stops, rather than show an old picture for ever. A connection's own nursery would be the wrong place: the
+task would end with the viewer that happened to start it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from trio_sse import SSE, Aborted, App, Get, Response
+
+from .machine import Sample
+from .sampler import Sampler
+
+__all__ = ("app", "create_app")
+
+logger = logging.getLogger("examples.dashboard")
+PAGE = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+
+
+def page() -> Response:
+    """The page itself, which opens an EventSource on /metrics."""
+    return Response(PAGE, media_type="text/html; charset=utf-8")
+
+
+async def metrics(sampler: Sampler, aborted: Aborted, last_event_id: str | None) -> AsyncIterator[list[dict[str, Any]]]:
+    """Send what is kept in one batch, so that the plot is full at once, and then each sample as it is taken.
+
+    A viewer that reconnects goes on after the last sample that it has seen.
+    """
+    seen = resume_after(last_event_id, sampler.newest)
+    try:
+        while True:
+            samples = await sampler.newer_than(seen)
+            seen = samples[-1].number
+            yield [event(sample) for sample in samples]
+    finally:
+        logger.info("viewer left: %s", aborted.reason)
+
+
+def event(sample: Sample) -> dict[str, Any]:
+    """The event that carries a sample."""
+    return {"event": "sample", "id": str(sample.number), "data": sample}
+
+
+def resume_after(last_event_id: str | None, newest: int) -> int:
+    """The number after which a viewer goes on: 0, from the start, for a new one.
+
+    Also for one whose last sample is still to come: it has seen it before this server was started.
+    """
+    if last_event_id is None or not (last_event_id.isascii() and last_event_id.isdecimal()):
+        return 0
+    number = int(last_event_id)
+    return number if number <= newest else 0
+
+
+def create_app(sampler: Sampler | None = None) -> App:
+    """Make an app with one sampler for all its viewers; tests bring their own."""
+    shared = sampler or Sampler()
+
+    def running(app_nursery: trio.Nursery) -> Sampler:
+        shared.start(app_nursery)
+        return shared
+
+    return App().add(
+        Get("/").handle(page),
+        SSE("/metrics").retry(1000).use(sampler=running).handle(metrics),
+    )
+
+
+app = create_app()

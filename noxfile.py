@@ -1,0 +1,104 @@
+"""All checks, each in an environment of its own: `nox` runs them, `nox -l` lists them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["tests", "typing", "typing_with_trio_typing", "lint", "docs", "wheel"]
+
+ROOT = Path(__file__).parent
+PROJECT = nox.project.load_toml("pyproject.toml")
+TOOLS = {"chromium": "chromium", "node": "nodejs", "npm": "npm", "curl": "curl"}  # program: Debian package
+OLDEST = {"trio": "0.32.0", "hypercorn": "0.18.0", "attrs": "24.2.0", "msgspec": "0.19.0"}
+
+
+def interpreters() -> list[str]:
+    """Python 3.11 and every newer one that is there and runs: on PATH, or under pyenv."""
+    found = []
+    for minor in range(11, 20):
+        name = f"python3.{minor}"
+        pyenv = sorted((Path.home() / ".pyenv/versions").glob(f"3.{minor}.*/bin/{name}"))
+        candidates = [path for path in (shutil.which(name), *map(str, pyenv)) if path]
+        found += [path for path in candidates if runs(path)][:1]
+    return found
+
+
+def runs(python: str) -> bool:
+    """Whether an interpreter works: a shim of pyenv may stand for one that is not active."""
+    return subprocess.run([python, "-c", "import venv"], capture_output=True, check=False).returncode == 0
+
+
+def groups(*names: str) -> list[str]:
+    """The requirements of dependency groups; this pip may be too old to read them itself."""
+    return list(nox.project.dependency_groups(PROJECT, *names))
+
+
+def bring_tools(session: nox.Session) -> None:
+    """Install the programs that the end-to-end tests talk to, where that is allowed; say what is missing where not."""
+    missing = [program for program in TOOLS if shutil.which(program) is None]
+    if missing and os.geteuid() == 0 and shutil.which("apt-get"):
+        packages = sorted({TOOLS[program] for program in missing})
+        session.run("apt-get", "update", "-qq", external=True, silent=True)
+        session.run("apt-get", "install", "-y", "-qq", *packages, external=True, silent=True)
+        missing = [program for program in missing if shutil.which(program) is None]
+    if missing:
+        session.warn(f"tests that need {', '.join(missing)} are not run: install them (Debian: {' '.join(TOOLS.values())})")
+
+
+@nox.session(python=interpreters())
+def tests(session: nox.Session) -> None:
+    """All tests against the installed package, on every interpreter that is there."""
+    bring_tools(session)
+    session.install(".", *groups("test", "docs"))
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def typing(session: nox.Session) -> None:
+    """mypy strict and pyright over source, tests and examples, and the completeness of the public types."""
+    session.install("-e", ".", "nox", *groups("typing"))
+    session.run("mypy")
+    session.run("pyright")
+    session.run("pyright", "--ignoreexternal", "--verifytypes", "trio_sse")
+
+
+@nox.session
+def typing_with_trio_typing(session: nox.Session) -> None:
+    """The public API still type-checks for those whose environment has trio-typing, whose stubs hide trio's own types."""
+    session.install(".", "mypy", "trio-typing")
+    session.run("mypy", "--config-file=", "--strict", "tests/typing")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """ruff, and flake8-async for the rules that ruff lacks."""
+    session.install(*groups("lint"))
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("flake8-async", "--enable=ASYNC", *(str(path) for path in sorted((ROOT / "src").rglob("*.py"))))
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation, with warnings as errors."""
+    session.install(".", *groups("docs"))
+    session.run("sphinx-build", "-n", "-W", "--keep-going", "-q", "docs", "docs/_build/html")
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """The built wheel passes the tests with the oldest versions that it allows, and with nothing but what it asks for."""
+    session.install("build", *groups("test", "docs"))
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", "dist", silent=True)
+    (built,) = (ROOT / "dist").glob("*.whl")
+    session.install(str(built), *(f"{name}=={version}" for name, version in OLDEST.items()))
+    session.run("pytest", "--ignore=tests/end_to_end", *session.posargs)

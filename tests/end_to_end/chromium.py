@@ -1,0 +1,122 @@
+"""Headless Chromium, driven over its DevTools protocol (https://chromedevtools.github.io/devtools-protocol/).
+
+Owns the browser's start and end, and the few commands that the tests need: open a page, evaluate, close.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
+
+from .programs import running
+
+__all__ = ("Browser", "Page", "chromium")
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--remote-debugging-port=0",
+)
+MAX_MESSAGE = 16 * 1024 * 1024
+
+
+class Browser:
+    """A running browser."""
+
+    def __init__(self, connection: WebSocketConnection) -> None:
+        self._connection = connection
+        self._ids = count(1)
+        self._answers: dict[int, dict[str, Any]] = {}
+        self._answered: dict[int, trio.Event] = {}
+
+    async def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
+        """Send a command, and wait for its answer."""
+        id = next(self._ids)
+        message = {"id": id, "method": method, "params": parameters}
+        self._answered[id] = trio.Event()
+        await self._connection.send_message(json.dumps(message | ({"sessionId": session} if session else {})))
+        await self._answered.pop(id).wait()
+        answer = self._answers.pop(id)
+        assert "error" not in answer, f"{method}: {answer['error']}"
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    async def open(self, url: str) -> Page:
+        """Open a page in a tab of its own, and wait until it has loaded."""
+        target = (await self.call("Target.createTarget", url="about:blank"))["targetId"]
+        session = (await self.call("Target.attachToTarget", targetId=target, flatten=True))["sessionId"]
+        page = Page(self, target, session)
+        await page.go_to(url)
+        return page
+
+    async def _listen(self) -> None:
+        try:
+            while True:
+                message = json.loads(await self._connection.get_message())
+                if message.get("id") in self._answered:
+                    self._answers[message["id"]] = message
+                    self._answered[message["id"]].set()
+        except ConnectionClosed:
+            for event in self._answered.values():
+                event.set()
+
+
+class Page:
+    """A page in a tab."""
+
+    def __init__(self, browser: Browser, target: str, session: str) -> None:
+        self._browser = browser
+        self._target = target
+        self._session = session
+
+    async def go_to(self, url: str) -> None:
+        """Navigate, and wait until it has loaded."""
+        answer = await self._browser.call("Page.navigate", self._session, url=url)
+        assert "errorText" not in answer, answer
+        await self.evaluate("new Promise(done => document.readyState === 'complete' ? done() : (onload = done))")
+
+    async def evaluate(self, expression: str) -> Any:
+        """The value of a JavaScript expression; a promise is waited for.
+
+        Raises:
+            AssertionError: It threw.
+        """
+        answer = await self._browser.call(
+            "Runtime.evaluate", self._session, expression=expression, awaitPromise=True, returnByValue=True
+        )
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    async def close(self) -> None:
+        """Close the tab."""
+        assert (await self._browser.call("Target.closeTarget", targetId=self._target))["success"]
+
+
+@asynccontextmanager
+async def chromium(path: str, profile: Path) -> AsyncIterator[Browser]:
+    """Run Chromium while the block lasts.
+
+    The address comes from the line that it writes once it listens: the file DevToolsActivePort appears a little later,
+    and could only be polled for.
+    """
+    async with running(path, *FLAGS, f"--user-data-dir={profile}", "about:blank") as program:
+        address = (await program.line_with(r"DevTools listening on (ws://127\.0\.0\.1:\S+)"))[1]
+        async with open_websocket_url(address, max_message_size=MAX_MESSAGE) as connection:
+            browser = Browser(connection)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(browser._listen)
+                yield browser
+                nursery.cancel_scope.cancel()

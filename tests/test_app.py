@@ -1,0 +1,167 @@
+"""The app: lifespan, its nursery, scopes, and what it says of a mistake."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from support.memory import Client
+from trio_sse import SSE, App, BuildError, Get, LifespanError, Post
+
+
+async def test_add_gives_a_new_app() -> None:
+    app = App()
+    more = app.add(Get("/").handle(lambda: 1))
+    assert app.routes == ()
+    assert len(more.routes) == 1
+    assert app.add(*more.routes) == more
+
+
+async def test_tasks_in_the_app_nursery_outlive_the_request(autojump_clock: MockClock) -> None:
+    done = []
+
+    async def later() -> None:
+        await trio.sleep(10)
+        done.append(trio.current_time())
+
+    async def handler(app_nursery: trio.Nursery) -> None:
+        app_nursery.start_soon(later)
+
+    async with Client(App().add(Post("/").handle(handler))).lifespan() as client:
+        assert (await client.request("POST", "/")).status == 204
+        await trio.sleep(20)
+    assert done == [10]
+
+
+async def test_the_app_nursery_is_closed_at_shutdown(autojump_clock: MockClock) -> None:
+    ended = []
+
+    async def for_ever() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            ended.append(True)
+
+    async def handler(app_nursery: trio.Nursery) -> None:
+        app_nursery.start_soon(for_ever)
+
+    async with Client(App().add(Post("/").handle(handler))).lifespan() as client:
+        await client.request("POST", "/")
+        assert ended == []
+    assert ended == [True]
+
+
+async def test_without_lifespan_the_app_nursery_is_a_typed_error() -> None:
+    async def handler(app_nursery: trio.Nursery) -> None: ...
+
+    async with Client(App().add(Get("/").handle(handler))).stream("/") as stream:
+        await stream.app_has_ended.wait()
+        error = stream.claim_error()
+    assert stream.status == 500
+    assert isinstance(error, LifespanError)
+    assert "app.lifespan()" in str(error)
+
+
+async def test_the_lifespan_gives_the_state_to_an_outer_app(autojump_clock: MockClock) -> None:
+    async def handler(app_nursery: trio.Nursery) -> str:
+        return type(app_nursery).__name__
+
+    app = App().add(Get("/").handle(handler))
+    async with app.lifespan() as state:
+        assert (await Client(app, state=state).get("/")).json() == "Nursery"
+
+
+async def test_a_crash_in_the_app_nursery_ends_the_lifespan_with_it(autojump_clock: MockClock) -> None:
+    async def crash() -> None:
+        raise ValueError("background")
+
+    async def handler(app_nursery: trio.Nursery) -> None:
+        app_nursery.start_soon(crash)
+
+    with pytest.RaisesGroup(pytest.RaisesGroup(pytest.RaisesExc(ValueError, match="background")), allow_unwrapped=False):
+        async with Client(App().add(Post("/").handle(handler))).lifespan() as client:
+            await client.request("POST", "/")
+            await trio.sleep_forever()
+
+
+async def test_a_build_error_fails_the_start_up_with_its_message() -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "lifespan.startup"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    def handler(usr: object) -> None: ...
+
+    await App().add(Get("/").handle(handler))({"type": "lifespan"}, receive, send)
+    assert sent[0]["type"] == "lifespan.startup.failed"
+    assert "asks for 'usr'" in sent[0]["message"]
+
+
+async def test_without_lifespan_the_first_request_finds_the_mistake() -> None:
+    def handler(usr: object) -> None: ...
+
+    with pytest.raises(BuildError, match="asks for 'usr'"):
+        await Client(App().add(Get("/").handle(handler))).get("/")
+
+
+async def test_the_routes_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    from trio_sse import _app
+
+    calls = []
+    original = _app.plan_all
+    monkeypatch.setattr(_app, "plan_all", lambda *args: calls.append(1) or original(*args))
+    client = Client(App().add(Get("/").handle(lambda: 1)))
+    for _ in range(5):
+        await client.get("/")
+    assert calls == [1]
+
+
+async def test_a_websocket_is_refused() -> None:
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await App()({"type": "websocket"}, trio.sleep_forever, send)
+    assert sent == [{"type": "websocket.close", "code": 1000}]
+
+
+async def test_an_unknown_scope_is_an_error_that_names_it() -> None:
+    with pytest.raises(NotImplementedError, match="'telnet'"):
+        await App()({"type": "telnet"}, trio.sleep_forever, trio.sleep)
+
+
+async def test_another_json_encoder_serves_events_and_responses(autojump_clock: MockClock) -> None:
+    def indented(value: object) -> str:
+        return json.dumps(value, indent=1)
+
+    async def stream() -> AsyncIterator[Any]:
+        yield {"data": {"a": 1}}
+
+    app = App(json=indented).add(SSE("/events").handle(stream), Get("/").handle(lambda: {"a": 1}))
+    client = Client(app)
+    assert (await client.get("/")).body == b'{\n "a": 1\n}'
+    async with client.stream("/events") as events:
+        await events.app_has_ended.wait()
+    assert events.writes[1] == b'data: {\ndata:  "a": 1\ndata: }\n\n'
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cleanup_seconds": 0}, "cleanup_seconds is a number of seconds above 0, not 0"),
+        ({"error_event": ""}, "error_event is the name of an event, not ''"),
+        ({"error_event": "a\nb"}, "error_event is the name of an event"),
+    ],
+)
+def test_bad_settings_are_build_errors(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(BuildError, match=message):
+        App(**settings)

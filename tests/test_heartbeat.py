@@ -1,0 +1,139 @@
+"""The heartbeat: a comment when nothing else has been written for a while."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import trio
+from trio.testing import MockClock, wait_all_tasks_blocked
+
+from support.memory import Client
+from trio_sse import SSE, App, Get
+
+BEAT = b":\n\n"
+
+
+async def quiet() -> AsyncIterator[Any]:
+    await trio.sleep_forever()
+    yield
+
+
+async def test_it_beats_every_fifteen_seconds_of_silence(autojump_clock: MockClock) -> None:
+    async with Client(App().add(SSE("/").handle(quiet))).stream("/") as stream:
+        await trio.sleep(14.9)
+        assert stream.writes == [BEAT]  # the first frame, which opens the stream
+        await trio.sleep(0.2)
+        assert stream.writes == [BEAT] * 2
+        await trio.sleep(3600)
+    assert len(stream.writes) == 2 + 240
+
+
+async def test_traffic_puts_it_off(autojump_clock: MockClock) -> None:
+    async def busy() -> AsyncIterator[Any]:
+        for _ in range(100):
+            yield {"data": 1}
+            await trio.sleep(14)
+
+    async with Client(App().add(SSE("/").handle(busy))).stream("/") as stream:
+        await stream.app_has_ended.wait()
+    assert stream.writes.count(BEAT) == 1
+
+
+async def test_it_comes_fifteen_seconds_after_the_last_write(autojump_clock: MockClock) -> None:
+    async def once() -> AsyncIterator[Any]:
+        await trio.sleep(10)
+        yield {"data": 1}
+        await trio.sleep_forever()
+
+    async with Client(App().add(SSE("/").handle(once))).stream("/") as stream:
+        await trio.sleep(24.9)
+        assert stream.writes.count(BEAT) == 1
+        await trio.sleep(0.2)
+        assert stream.writes.count(BEAT) == 2
+
+
+async def test_a_route_can_have_its_own_time_or_none(autojump_clock: MockClock) -> None:
+    app = App().add(SSE("/often").heartbeat(1).handle(quiet), SSE("/never").heartbeat(None).handle(quiet))
+    async with Client(app).stream("/often") as often, Client(app).stream("/never") as never:
+        await trio.sleep(60.5)
+    assert len(often.writes) == 1 + 60
+    assert never.writes == [BEAT]
+
+
+async def test_it_does_not_queue_up_behind_a_slow_client_nor_spin(autojump_clock: MockClock) -> None:
+    async def eager() -> AsyncIterator[Any]:
+        while True:
+            yield {"data": 1}
+            await trio.sleep(1000)
+
+    async with Client(App().add(SSE("/").heartbeat(1).handle(eager))).stream("/") as stream:
+        await stream.event()
+        stream.pause()
+        await trio.sleep(5000)
+        stream.resume()
+        await wait_all_tasks_blocked()
+        # one heartbeat was under way, and one event waited behind it
+        assert stream.writes == [BEAT, b"data: 1\n\n", BEAT, b"data: 1\n\n"]
+
+
+async def test_the_handler_waits_for_a_heartbeat_in_flight(autojump_clock: MockClock) -> None:
+    async def late() -> AsyncIterator[Any]:
+        await trio.sleep(20)
+        yield {"data": 1}
+
+    async with Client(App().add(SSE("/").handle(late))).stream("/") as stream:
+        await stream.started()
+        await wait_all_tasks_blocked()
+        stream.pause()
+        await trio.sleep(25)  # the heartbeat of second 15 is stuck, and the event behind it
+        assert stream.writes == [BEAT]
+        stream.resume()
+        await stream.app_has_ended.wait()
+    assert stream.writes == [BEAT, BEAT, b"data: 1\n\n", b""]
+
+
+async def test_it_waits_for_the_start_of_a_slow_handler(autojump_clock: MockClock) -> None:
+    async def slow() -> AsyncIterator[Any]:
+        await trio.sleep(100)
+        return quiet()
+
+    async with Client(App().add(SSE("/").handle(slow))).stream("/") as stream:
+        await trio.sleep(99)
+        assert stream.status is None
+        await trio.sleep(10)
+        assert stream.writes == [BEAT]
+
+
+async def test_it_ends_with_the_stream(autojump_clock: MockClock) -> None:
+    async def short() -> AsyncIterator[Any]:
+        yield {"data": 1}
+
+    async with Client(App().add(SSE("/").heartbeat(1).handle(short))).stream("/") as stream:
+        await stream.app_has_ended.wait()
+        await trio.sleep(10)
+    assert stream.writes == [BEAT, b"data: 1\n\n", b""]
+
+
+async def test_a_stalled_loop_makes_no_burst(autojump_clock: MockClock) -> None:
+    async with Client(App().add(SSE("/").heartbeat(1).handle(quiet))).stream("/") as stream:
+        await trio.sleep(3.5)
+        before = len(stream.writes)
+        autojump_clock.jump(60)  # the loop did not run for a minute
+        await wait_all_tasks_blocked()
+        assert len(stream.writes) == before + 1
+
+
+async def test_a_hundred_streams_for_an_hour(autojump_clock: MockClock) -> None:
+    client = Client(App().add(SSE("/").handle(quiet), Get("/x").handle(lambda: 1)))
+    streams = []
+
+    async def watch() -> None:
+        async with client.stream("/") as stream:
+            streams.append(stream)
+            await trio.sleep(3601)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(100):
+            nursery.start_soon(watch)
+    assert {len(stream.writes) for stream in streams} == {1 + 240}
