@@ -3,6 +3,8 @@
 The table is to be read as a newcomer would: can the mistake be fixed from the message alone?
 """
 
+# ruff: noqa: E501, ISC004 - whole messages, laid out to be read
+
 from __future__ import annotations
 
 import contextlib
@@ -366,7 +368,9 @@ WHEN_CHECKED: list[tuple[Route, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("route", "message"), WHEN_CHECKED, ids=lambda value: value[:60] if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("route", "message"), WHEN_CHECKED, ids=lambda value: value[:60] if isinstance(value, str) else ""
+)
 def test_a_mistake_within_a_route_is_found_by_check(route: Route, message: str) -> None:
     app = App().add(route)
     with pytest.raises(BuildError) as caught:
@@ -399,6 +403,8 @@ def test_a_clash_of_two_routes_is_found_by_check(routes: tuple[Route, ...], mess
         App().add(*routes).check()
     assert str(caught.value) == message
 
+
+UNTIMELY: list[Any] = [0, -1, float("nan"), "15", True]
 
 AT_ONCE: list[tuple[Callable[[], object], str]] = [
     # functions
@@ -445,7 +451,7 @@ AT_ONCE: list[tuple[Callable[[], object], str]] = [
     (lambda: Get("/:a:b"), "path '/:a:b': ':a:b' must be ':' and a Python name, as in ':room'"),
     *(
         (
-            lambda text=text: Get(f"/{text}"),  # type: ignore[misc]
+            lambda text=text: Get(f"/{text}"),
             f"path '/{text}': segment '{text}' is literal text and may not hold ':', '?', '#', '%' or white space; a "
             "parameter is a whole segment, as in '/rooms/:room', and literal text is written decoded",
         )
@@ -463,10 +469,10 @@ AT_ONCE: list[tuple[Callable[[], object], str]] = [
     ),
     *(
         (
-            lambda value=value: SSE("/x").heartbeat(value),  # type: ignore[misc]
+            lambda value=value: SSE("/x").heartbeat(value),
             f"heartbeat is a number of seconds above 0, or None for none, not {value!r}",
         )
-        for value in (0, -1, float("nan"), "15", True)
+        for value in UNTIMELY
     ),
     (lambda: SSE("/x").retry(-1), "retry(-1): must lie between 0 and 9007199254740991 milliseconds"),
     (lambda: SSE("/x").retry(1.5), "retry(1.5): must be an int, in milliseconds, not float"),  # type: ignore[arg-type]

@@ -256,7 +256,7 @@ async def test_done_ends_the_stream_with_an_id_and_closes_the_generator(autojump
     async with client.stream("/") as stream:
         await stream.app_has_ended.wait()
     assert stream.complete
-    assert bytes(stream.raw).endswith(b"data: 1\n\nid: trio-sse.done\n\n")
+    assert bytes(stream.raw).endswith(b"data: 1\n\nevent: stream-done\nid: trio-sse.done\ndata: null\n\n")
     assert closed == [True]
 
 
@@ -266,7 +266,7 @@ async def test_done_in_a_batch_ends_the_stream_after_what_is_before_it(autojump_
 
     async with client_of(handler).stream("/") as stream:
         await stream.app_has_ended.wait()
-    assert stream.writes[1] == b"data: 1\n\nid: trio-sse.done\n\n"
+    assert stream.writes[1] == b"data: 1\n\nevent: stream-done\nid: trio-sse.done\ndata: null\n\n"
 
 
 async def test_the_client_that_comes_back_after_done_gets_a_204_before_any_step() -> None:

@@ -174,7 +174,7 @@ def test_a_synchronous_generator_is_refused(function: Callable[..., Any]) -> Non
 
 
 def test_what_cannot_be_called_is_refused() -> None:
-    with pytest.raises(BuildError, match="^'admin' is not a function$"):
+    with pytest.raises(BuildError, match=r"^'admin' is not a function$"):
         kind_of("admin")  # type: ignore[arg-type]
 
 
@@ -220,5 +220,6 @@ def test_a_step_reads_as_it_was_declared(step: object, text: str) -> None:
 
 def test_steps_are_values() -> None:
     assert Use(sync) == Use(sync) != Use(sync, "user")
-    assert Guard(sync) != Use(sync)
+    steps: list[object] = [Guard(sync), Use(sync)]
+    assert steps[0] != steps[1]
     assert len({ReadQuery(Model), ReadQuery(Model), ReadBody(Model)}) == 2

@@ -36,7 +36,7 @@ __all__ = ("Connection", "IncomingBody", "Receive")
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Work = Callable[[], Awaitable[None]]
-Finish = Callable[[Exception | None], Awaitable[Exception | None]]
+Finish = Callable[[Exception | None], Awaitable[None]]
 
 logger = logging.getLogger("trio_sse")
 
@@ -97,6 +97,7 @@ class Connection:
         self._work_scope = trio.CancelScope(shield=True)  # not without end: the watcher passes a cancellation on
         self._finish_scope = trio.CancelScope(shield=True)  # likewise
         self._handler_ended = False
+        self._nobody_listens = False
         self._errors: list[Exception] = []
         self._background_ended = trio.Event()
         self._driver: trio.lowlevel.Task | None = None
@@ -107,8 +108,7 @@ class Connection:
 
         Args:
             work: Enters the steps, starts the response, runs the handler, leaves the steps. Cancelled by an abort.
-            finish: Ends the response. It is given the error that the work ended with, if any, and gives back what is
-                left of it to raise.
+            finish: Ends the response. It is given the error that the work ended with, if any.
         """
         try:
             async with trio.open_nursery(strict_exception_groups=True) as nursery:
@@ -121,13 +121,16 @@ class Connection:
     def abort(self, reason: EndReason) -> None:
         """End the request from outside its handler: set `aborted`, then cancel.
 
-        After the handler has ended only what is left to send is cancelled, and `aborted` stays unset.
+        After the handler has ended `aborted` stays unset. The end of the response is cancelled by the server alone: when
+        the client goes a send returns by itself, and hypercorn, which says `http.disconnect` after each response as well,
+        still has the connection's next request to prepare inside our last send.
         """
         if not self._handler_ended:
             self.aborted._set(reason)
         self._work_scope.cancel(reason=reason)
-        if reason is not EndReason.ERROR:  # after an error the client is still there to be told
+        if reason is EndReason.CANCELLED:
             self._finish_scope.cancel(reason=reason)
+        self._nobody_listens = self._nobody_listens or reason is not EndReason.ERROR
 
     def handler_has_ended(self) -> None:
         """Say that the handler is done, so that nothing that happens from now on counts as an abort."""
@@ -202,8 +205,8 @@ class Connection:
         try:
             await self._in_scope(self._work_scope, work)
             self.handler_has_ended()
-            if not self._finish_scope.cancel_called:
-                await self._in_scope(self._finish_scope, partial(self._finish, finish))
+            if not self._nobody_listens:
+                await self._in_scope(self._finish_scope, partial(finish, self._error()))
         finally:
             self._driver_ended.set()
             assert self._nursery is not None  # noqa: S101 - we run in it
@@ -218,10 +221,6 @@ class Connection:
                 await work()
         except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
             self._errors.append(error)
-
-    async def _finish(self, finish: Finish) -> None:
-        remaining = await finish(self._error())
-        self._errors = [] if remaining is None else [remaining]
 
     def _error(self) -> Exception | None:
         if len(self._errors) > 1:

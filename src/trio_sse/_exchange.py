@@ -31,7 +31,8 @@ STREAM_HEADERS = (
 )
 VARY = (b"vary", b"Accept")
 HEARTBEAT = encode_comment("")
-DONE = encode(ServerSentEvent(id=DONE_ID))
+DONE = encode(ServerSentEvent(data=None, event="stream-done", id=DONE_ID))
+"""A browser keeps an id without data too, but the npm package `eventsource` keeps only those of events it dispatches."""
 NURSERY_STATE = "trio_sse.app_nursery"
 """Where the lifespan leaves the app's nursery in the server's state (ASGI lifespan, `scope["state"]`)."""
 
@@ -67,10 +68,9 @@ class Refusal:
     async def work(self) -> None:
         """Nothing."""
 
-    async def finish(self, error: Exception | None) -> Exception | None:
+    async def finish(self, _error: Exception | None) -> None:
         """Send the response."""
         await send_response(self._connection, self._response)
-        return error
 
 
 class Exchange:
@@ -82,9 +82,26 @@ class Exchange:
         self.match = match
         self.request = request
         self.settings = settings
+        self.refusal: HTTPError | None = None
 
     async def work(self) -> None:
-        """Enter the steps, answer, leave the steps."""
+        """Enter the steps, answer, leave the steps. An HTTPError before the start is an answer, not an error."""
+        try:
+            await self._work()
+        except Exception as error:
+            self.refusal = None if self.connection.out.started else http_error(error)
+            if self.refusal is None:
+                raise
+
+    async def finish(self, error: Exception | None) -> None:
+        """End the response; `error` is what the work failed with."""
+        if self.connection.out.started or (error is None and self.refusal is None):
+            await self.end(error)
+        else:
+            response = problem_response(self.refusal or HTTPError(), self.settings.json)
+            await send_response(self.connection, response, self.vary())
+
+    async def _work(self) -> None:
         connection = self.connection
         async with AsyncExitStack() as stack:
             try:
@@ -101,8 +118,8 @@ class Exchange:
         """Run the handler."""
         raise NotImplementedError
 
-    async def finish(self, error: Exception | None) -> Exception | None:
-        """End the response; give back the error that is still to be raised."""
+    async def end(self, error: Exception | None) -> None:
+        """End a response that went well, or that has started."""
         raise NotImplementedError
 
     def _values(self) -> dict[str, Any]:
@@ -115,14 +132,8 @@ class Exchange:
         values["request"] = self.request
         return values
 
-    async def refuse(self, error: Exception) -> Exception | None:
-        """Answer with an error's status, before the response has started. An unexpected error remains to be raised."""
-        known = http_error(error)
-        response = problem_response(known or HTTPError(), self.settings.json)
-        await send_response(self.connection, response, self.vary())
-        return None if known is not None else error
-
     def vary(self) -> Iterable[tuple[bytes, bytes]]:
+        """The Vary header, where the Accept header chose this route over another."""
         return (VARY,) if self.match.varies else ()
 
 
@@ -136,16 +147,13 @@ class ValueExchange(Exchange):
         if self.request.method != "HEAD":
             self.response = make_response(await call_plainly(self.plan.handler, values), self.settings.json)
 
-    async def finish(self, error: Exception | None) -> Exception | None:
+    async def end(self, _error: Exception | None) -> None:
         """Send the response, after the steps have been left: a failed commit is still a 500."""
-        if error is not None:
-            return await self.refuse(error)
         if self.response is not None:
             await send_response(self.connection, self.response, self.vary())
         else:  # HEAD: the handler has not run, so nothing is known of a body
             await self.connection.out.start(200, self.vary())
             await self.connection.out.end()
-        return None
 
 
 class StreamExchange(Exchange):
@@ -159,7 +167,7 @@ class StreamExchange(Exchange):
         handler = self.plan.handler
         await produce(handler, handler.arguments(values), self.connection, self._start, self._emit)
 
-    async def finish(self, error: Exception | None) -> Exception | None:
+    async def end(self, error: Exception | None) -> None:
         """End the response: in order, or after an error with one event and no proper end.
 
         HTTP/2 has no such thing as a missing terminator under hypercorn: the stream would stay open in silence.
@@ -167,13 +175,10 @@ class StreamExchange(Exchange):
         out = self.connection.out
         if error is None:
             await out.end()
-        elif not out.started:
-            return await self.refuse(error)
         elif self.request.http_version == "2":
             await out.end(self._error_frame(error))
         else:
             await out.end_abruptly(self._error_frame(error))
-        return error
 
     async def _start(self) -> None:
         """Send the headers and a first frame, so that the client's `open` waits for no event."""

@@ -34,8 +34,8 @@ __all__ = ("Call", "Check", "ParseBody", "ParseQuery", "Plan", "Provide", "make_
 
 T = TypeVar("T")
 
-NOTHING = (UNKNOWN, None, type(None), Never, NoReturn)
-"""What the return annotation of a middleware says that provides no names."""
+NOTHING = (UNKNOWN, Any, object, None, type(None), Never, NoReturn)
+"""Return annotations of middleware that promise no names; a value that is returned all the same is a StepError."""
 
 
 @attrs.frozen

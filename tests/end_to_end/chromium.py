@@ -28,6 +28,8 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--disable-features=BackForwardCache",  # which keeps a page that one has left alive, streams and all
+    "--disable-features=BackForwardCache",  # a page kept in there may keep its connections for a while, too
     "--remote-debugging-port=0",
 )
 MAX_MESSAGE = 16 * 1024 * 1024
@@ -46,9 +48,10 @@ class Browser:
         """Send a command, and wait for its answer."""
         id = next(self._ids)
         message = {"id": id, "method": method, "params": parameters}
-        self._answered[id] = trio.Event()
+        answered = self._answered[id] = trio.Event()
         await self._connection.send_message(json.dumps(message | ({"sessionId": session} if session else {})))
-        await self._answered.pop(id).wait()
+        await answered.wait()
+        del self._answered[id]
         answer = self._answers.pop(id)
         assert "error" not in answer, f"{method}: {answer['error']}"
         result: dict[str, Any] = answer["result"]

@@ -44,7 +44,7 @@ class Peer:
         """Send bytes as they are."""
         await self.stream.send_all(data)
 
-    async def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> None:
+    async def request(self, method: str, path: str, body: bytes = b"", /, **headers: str) -> None:
         """Send a request; an underscore in a header's name is a hyphen."""
         lines = [f"{method} {path} HTTP/1.1", "host: 127.0.0.1"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]

@@ -13,8 +13,9 @@ from trio.testing import wait_all_tasks_blocked
 
 from trio_sse import SSE, Aborted, App, Forbidden, Unauthorized, Values
 
+from .http2 import connected_by_http2
 from .limits import within
-from .serving import serving
+from .serving import Certificate, serving
 from .sockets import connected
 
 
@@ -142,6 +143,30 @@ async def test_5_a_client_that_does_not_read_stops_the_handler() -> None:
         for _ in range(stopped_at):
             assert await peer.event() == event
         await reached.wait()
+
+
+@pytest.mark.xfail(reason="stock hypercorn buffers without bound over HTTP/2")
+@within(20)
+async def test_5_a_client_that_does_not_read_stops_the_handler_over_http2(certificate: Certificate) -> None:
+    enough, yielded = 400, 0
+    ended = trio.Event()
+
+    async def flood() -> AsyncIterator[Any]:
+        nonlocal yielded
+        try:
+            for yielded in range(1, enough + 1):  # noqa: B007 - looked at from outside
+                yield {"data": "x" * 65_536}
+                await trio.lowlevel.checkpoint()
+        finally:
+            ended.set()
+
+    async with serving(App().add(SSE("/").handle(flood)), certificate=certificate) as server:
+        async with connected_by_http2(server.port, certificate) as peer:
+            await peer.get("/")  # and then neither reads nor gives a window back
+            with trio.move_on_after(1):
+                await ended.wait()
+            assert 0 < yielded < enough
+        await ended.wait()
 
 
 @within(10)

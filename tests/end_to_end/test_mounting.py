@@ -44,7 +44,11 @@ async def count(app_nursery: trio.Nursery) -> AsyncIterator[Any]:
             yield {"data": str(number)}
 
 
-OURS = App().add(SSE("/rooms/:room/events").handle(stream), Get("/hello/:name").handle(hello), SSE("/count").handle(count))
+OURS = App().add(
+    SSE("/rooms/:room/events").handle(stream),
+    Get("/hello/:name").handle(hello),
+    SSE("/count").handle(count),
+)
 
 
 @within(10)

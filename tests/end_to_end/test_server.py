@@ -192,9 +192,7 @@ async def test_curl_reports_a_failed_stream(curl: str) -> None:
 
 
 @within(10)
-async def test_an_error_ends_its_stream_over_http2(
-    certificate: Certificate, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_error_ends_its_stream_over_http2(certificate: Certificate, caplog: pytest.LogCaptureFixture) -> None:
     async with (
         serving(FAILING, certificate=certificate) as server,
         httpx.AsyncClient(http2=True, verify=certificate.context(), trust_env=False, timeout=5) as client,

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+import trio
 from trio.testing import MockClock
 
 from examples.notifications import BACKLOG, Draft, NotificationService, create_app
@@ -105,7 +106,8 @@ async def test_a_listener_who_falls_behind_gets_what_waits_and_then_the_end(
         for number in range(BACKLOG + 10):
             await publish(client, title=str(number))
         stream.resume()
-        await stream.app_has_ended.wait()
+        with trio.fail_after(60):
+            await stream.app_has_ended.wait()
         assert stream.complete
         titles = [json.loads(str(event.data))["title"] for event in stream.pending()]
     # One was on its way to the client already; the backlog was full behind it.

@@ -40,6 +40,7 @@ class Stream:
         self.complete = False
         self.error: BaseException | None = None
         self.app_has_ended = trio.Event()
+        self.cut_short = False
         self.send_error: Exception | None = None
         self.receive_error: Exception | None = None
         self._decoder = Decoder()
@@ -125,6 +126,18 @@ class Stream:
         if not self._gone.is_set():
             self._take(message)
             self._notify()
+        if self.complete:
+            await self._recycle()
+
+    async def _recycle(self) -> None:
+        """What hypercorn does inside the last send: it says `http.disconnect`, then prepares for the next request."""
+        self.disconnect()
+        try:
+            for _ in range(5):
+                await trio.lowlevel.checkpoint()
+        except trio.Cancelled:
+            self.cut_short = True
+            raise
 
     def _take(self, message: Mapping[str, Any]) -> None:
         assert not self.complete, f"{message} after the end"
@@ -193,6 +206,9 @@ class Client:
             yield stream
             stream.disconnect()
             await stream.app_has_ended.wait()
+        assert not stream.cut_short, (
+            "the last send was cancelled, by which a server loses its connection's next request"
+        )
         if stream.error is not None:
             raise stream.error
 
