@@ -43,10 +43,11 @@ def resolve_public(app: Any, env: Any, node: Any, contnode: Any) -> Any:
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", f"trio_sse.{name}", node, contnode)
 
 
-def keep_colon(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+def keep_colon(_app: Any, what: str, *details: Any) -> None:
     """Keep napoleon from taking what stands before a colon in an attribute's first line for its type."""
+    lines = details[-1]
     if what == "attribute":
-        lines.insert(0, "")
+        lines[:0] = ["..", ""]  # an empty comment
 
 
 def setup(app: Any) -> None:

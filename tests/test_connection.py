@@ -283,6 +283,54 @@ async def test_the_first_reason_wins(autojump_clock: MockClock, journal: Journal
     assert journal == [EndReason.CLIENT_GONE]
 
 
+async def test_a_client_that_goes_after_an_error_does_not_change_the_reason(
+    autojump_clock: MockClock, journal: Journal
+) -> None:
+    async def crash() -> None:
+        raise ValueError
+
+    async def handler(aborted: Aborted, nursery: trio.Nursery) -> AsyncIterator[Any]:
+        try:
+            yield {"data": 1}
+            nursery.start_soon(crash)
+            await trio.sleep_forever()
+        finally:
+            with trio.move_on_after(2, shield=True):
+                await trio.sleep(1)
+            journal.note(aborted.reason)
+
+    async with app_of(handler).stream("/") as stream:
+        await aborted_soon(stream)
+        stream.disconnect()
+        await stream.app_has_ended.wait()
+        assert isinstance(stream.claim_error(), ValueError)
+    assert journal == [EndReason.ERROR]
+
+
+async def aborted_soon(stream: Stream) -> None:
+    await stream.event()
+    await wait_all_tasks_blocked()
+
+
+async def test_a_client_that_goes_while_the_tasks_end_is_no_abort(autojump_clock: MockClock, journal: Journal) -> None:
+    async def task(aborted: Aborted) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.move_on_after(2, shield=True):
+                await trio.sleep(1)
+            journal.note("task", aborted.is_set())
+
+    async def handler(aborted: Aborted, nursery: trio.Nursery) -> AsyncIterator[Any]:
+        nursery.start_soon(task, aborted)
+        yield {"data": 1}
+
+    async with app_of(handler).stream("/") as stream:
+        await aborted_soon(stream)
+        stream.disconnect()
+    assert journal == [("task", False)]
+
+
 async def test_another_task_can_wait_for_aborted(autojump_clock: MockClock, journal: Journal) -> None:
     async def watch(aborted: Aborted) -> None:
         journal.note("told", await aborted.wait())
@@ -541,6 +589,80 @@ async def test_a_generator_that_yields_for_ever_after_cancelled_is_closed(autoju
         await wait_all_tasks_blocked()
 
 
+async def test_the_close_of_a_handler_that_swallowed_cancelled_may_await(
+    autojump_clock: MockClock, journal: Journal
+) -> None:
+    async def handler() -> AsyncIterator[Any]:
+        try:
+            try:
+                yield {"data": 1}
+                await trio.sleep_forever()
+            except trio.Cancelled:
+                yield {"data": "too late"}
+        finally:
+            try:
+                await trio.sleep(1)
+                journal.note("closed in peace")
+            except trio.Cancelled:
+                journal.note("cancelled")
+                raise
+
+    async with app_of(handler).stream("/") as stream:
+        await stream.event()
+        await wait_all_tasks_blocked()
+        stream.disconnect()
+        await stream.app_has_ended.wait()
+    # The late yield was told again, by Cancelled, where Trio's rules hold.
+    assert journal == ["cancelled"]
+
+
+async def test_what_the_library_closes_after_an_abort_is_shielded_for_a_while(
+    autojump_clock: MockClock, journal: Journal
+) -> None:
+    async def handler() -> AsyncIterator[Any]:
+        try:
+            for _ in range(3):
+                try:
+                    yield {"data": 1}
+                    await trio.sleep_forever()
+                except trio.Cancelled:
+                    pass
+        finally:
+            await trio.sleep(1)
+            journal.note("closed in peace")
+
+    async with app_of(handler).stream("/") as stream:
+        await stream.event()
+        await wait_all_tasks_blocked()
+        stream.disconnect()
+        await stream.app_has_ended.wait()
+    assert journal == ["closed in peace"]
+
+
+async def test_a_handler_that_swallows_cancelled_cannot_make_a_step_commit(
+    autojump_clock: MockClock, journal: Journal
+) -> None:
+    @asynccontextmanager
+    async def session() -> AsyncIterator[None]:
+        try:
+            yield
+        except trio.Cancelled:
+            journal.note("roll back")
+            raise
+        journal.note("commit")
+
+    async def handler() -> AsyncIterator[Any]:
+        try:
+            yield {"data": 1}
+            await trio.sleep_forever()
+        except trio.Cancelled:
+            pass
+
+    async with app_of(handler, session).stream("/") as stream:
+        await stream.event()
+    assert journal == ["roll back"]
+
+
 async def test_a_generator_that_ignores_generator_exit_is_an_error_that_names_the_route(
     autojump_clock: MockClock,
 ) -> None:
@@ -659,6 +781,7 @@ async def test_tasks_of_the_request_end_after_the_generator_and_before_the_steps
     async with app_of(handler, step).stream("/") as stream:
         await stream.app_has_ended.wait()
     assert journal == ["generator", "task", "step"]
+    assert trio.current_time() == 0
 
 
 async def test_tasks_of_the_request_are_not_cancelled_before_the_generator(

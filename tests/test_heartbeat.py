@@ -77,6 +77,19 @@ async def test_it_does_not_queue_up_behind_a_slow_client_nor_spin(autojump_clock
         assert stream.writes == [BEAT, b"data: 1\n\n", BEAT, b"data: 1\n\n"]
 
 
+async def test_a_write_in_flight_counts_as_traffic(autojump_clock: MockClock) -> None:
+    async def once() -> AsyncIterator[Any]:
+        yield {"data": 1}
+        await trio.sleep_forever()
+
+    async with Client(App().add(SSE("/").handle(once))).stream("/") as stream:
+        stream.pause()
+        await trio.sleep(100.5)  # the first frame is stuck, and the heartbeat of second 15 does not queue up behind it
+        stream.resume()
+        await wait_all_tasks_blocked()
+        assert stream.writes == [BEAT, b"data: 1\n\n"]
+
+
 async def test_the_handler_waits_for_a_heartbeat_in_flight(autojump_clock: MockClock) -> None:
     async def late() -> AsyncIterator[Any]:
         await trio.sleep(20)

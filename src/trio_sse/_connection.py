@@ -204,7 +204,6 @@ class Connection:
         self._driver = trio.lowlevel.current_task()
         try:
             await self._in_scope(self._work_scope, work)
-            self.handler_has_ended()
             if not self._nobody_listens:
                 await self._in_scope(self._finish_scope, partial(finish, self._error()))
         finally:
@@ -229,7 +228,7 @@ class Connection:
 
     async def _beat(self, seconds: float, data: bytes) -> None:
         out, due = self.out, self.out.last_write + seconds
-        while not (out.ended or self.aborted.is_set()):
+        while True:
             now = trio.current_time()
             if out.writing:  # the client is slow, not silent; look again later rather than spin
                 due = now + seconds
@@ -253,7 +252,6 @@ class Connection:
             await self._raw_send(message)
         except OSError:  # how a server says that the client has gone (ASGI 2.4); hypercorn drops the message instead
             self.abort(EndReason.CLIENT_GONE)
-            await trio.lowlevel.checkpoint()
 
     def log_overstay(self, who: str, detail: str) -> None:
         """Report clean-up that has not ended within its time limit."""

@@ -113,7 +113,7 @@ class QueryReader:
         given = {name: self._value(name, query.all(name)) for name in self.fields.intersection(query)}
         try:
             return msgspec.convert(given, self.model, strict=False)
-        except ValueError as problem:  # msgspec's own, and the bare one that it lets through for a date in the year 10000
+        except ValueError as problem:  # msgspec's own, and a bare one that it lets through: the year 10000
             raise UnprocessableContent(f"The query does not fit: {problem}") from None
 
     def _value(self, name: str, found: tuple[str, ...]) -> Any:

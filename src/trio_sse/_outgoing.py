@@ -38,17 +38,11 @@ class Outgoing:
         self._writes = 0
         self._writing = False
         self._turn: trio.Event | None = None
-        self._ended = False
 
     @property
     def writing(self) -> bool:
         """Whether a write is under way."""
         return self._writing
-
-    @property
-    def ended(self) -> bool:
-        """Whether no more may be written."""
-        return self._ended
 
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Send the status and the headers."""
@@ -66,12 +60,10 @@ class Outgoing:
 
     async def end(self, data: bytes = b"") -> None:
         """Send the last part of the body."""
-        self._ended = True
         await self._exclusively({"type": "http.response.body", "body": data, "more_body": False})
 
     async def end_abruptly(self, data: bytes) -> None:
         """Send a last part of the body without saying that it is the last."""
-        self._ended = True
         await self._exclusively({"type": "http.response.body", "body": data, "more_body": True})
 
     async def _exclusively(self, message: MutableMapping[str, Any]) -> None:

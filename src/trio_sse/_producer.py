@@ -41,12 +41,12 @@ async def produce(
     if call.kind is Kind.GENERATOR or not hasattr(source, "__aenter__"):
         _check_iterable(call, source)
         await start()
-        await _drain(source, connection, emit, close=True)
+        await _drain(source, connection, emit)
         return
     async with source as iterable:
         _check_iterable(call, iterable)
         await start()
-        await _drain(iterable, connection, emit, close=iterable is not source)
+        await _drain(iterable, connection, emit)
 
 
 def _check_iterable(call: Call, source: Any) -> None:
@@ -59,7 +59,7 @@ def _check_iterable(call: Call, source: Any) -> None:
         )
 
 
-async def _drain(source: Any, connection: Connection, emit: Emit, *, close: bool) -> None:
+async def _drain(source: Any, connection: Connection, emit: Emit) -> None:
     """Send every item of an iterable, then close it.
 
     The scope surrounds the iterable's whole life, since a generator may hold scopes of its own around a `yield`: it can
@@ -72,10 +72,9 @@ async def _drain(source: Any, connection: Connection, emit: Emit, *, close: bool
             else:
                 await _iterate(aiter(source), emit)
         finally:
-            if close:
-                closing.shield = True
-                closing.deadline = trio.current_time() + connection.cleanup_seconds
-                await _close(source)
+            closing.shield = True
+            closing.deadline = trio.current_time() + connection.cleanup_seconds
+            await _close(source)
     if closing.cancelled_caught:
         connection.log_overstay("closing the handler", "it was cancelled")
     await trio.lowlevel.checkpoint_if_cancelled()  # a handler may have swallowed the Cancelled: its steps must not
