@@ -33,7 +33,8 @@ def interpreters() -> list[str]:
 
 def runs(python: str) -> bool:
     """Whether an interpreter works: a shim of pyenv may stand for one that is not active."""
-    return subprocess.run([python, "-c", "import venv"], capture_output=True, check=False).returncode == 0
+    command = [python, "-c", "import venv"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - from our own list
 
 
 def groups(*names: str) -> list[str]:
@@ -50,7 +51,9 @@ def bring_tools(session: nox.Session) -> None:
         session.run("apt-get", "install", "-y", "-qq", *packages, external=True, silent=True)
         missing = [program for program in missing if shutil.which(program) is None]
     if missing:
-        session.warn(f"tests that need {', '.join(missing)} are not run: install them (Debian: {' '.join(TOOLS.values())})")
+        session.warn(
+            f"tests that need {', '.join(missing)} are not run: install them (Debian: {' '.join(TOOLS.values())})"
+        )
 
 
 @nox.session(python=interpreters())
@@ -72,7 +75,7 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def typing_with_trio_typing(session: nox.Session) -> None:
-    """The public API still type-checks for those whose environment has trio-typing, whose stubs hide trio's own types."""
+    """The public API type-checks where the environment has trio-typing as well, whose stubs hide trio's own types."""
     session.install(".", "mypy", "trio-typing")
     session.run("mypy", "--config-file=", "--strict", "tests/typing")
 
@@ -95,7 +98,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """The built wheel passes the tests with the oldest versions that it allows, and with nothing but what it asks for."""
+    """The built wheel passes the tests with the oldest versions that it allows, and nothing but what it asks for."""
     session.install("build", *groups("test", "docs"))
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", "dist", silent=True)

@@ -12,6 +12,7 @@ from trio.testing import MockClock
 
 from support.memory import Client
 from trio_sse import SSE, App, BuildError, Get, LifespanError, Post
+from trio_sse._plan import plan_all
 
 
 async def test_add_gives_a_new_app() -> None:
@@ -83,7 +84,7 @@ async def test_a_crash_in_the_app_nursery_ends_the_lifespan_with_it(autojump_clo
     async def handler(app_nursery: trio.Nursery) -> None:
         app_nursery.start_soon(crash)
 
-    with pytest.RaisesGroup(pytest.RaisesGroup(pytest.RaisesExc(ValueError, match="background")), allow_unwrapped=False):
+    with pytest.RaisesGroup(pytest.RaisesGroup(pytest.RaisesExc(ValueError, match="background"))):
         async with Client(App().add(Post("/").handle(handler))).lifespan() as client:
             await client.request("POST", "/")
             await trio.sleep_forever()
@@ -113,11 +114,13 @@ async def test_without_lifespan_the_first_request_finds_the_mistake() -> None:
 
 
 async def test_the_routes_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from trio_sse import _app
+    calls: list[int] = []
 
-    calls = []
-    original = _app.plan_all
-    monkeypatch.setattr(_app, "plan_all", lambda *args: calls.append(1) or original(*args))
+    def counting(*args: Any) -> Any:
+        calls.append(1)
+        return plan_all(*args)
+
+    monkeypatch.setattr("trio_sse._app.plan_all", counting)
     client = Client(App().add(Get("/").handle(lambda: 1)))
     for _ in range(5):
         await client.get("/")
@@ -135,8 +138,11 @@ async def test_a_websocket_is_refused() -> None:
 
 
 async def test_an_unknown_scope_is_an_error_that_names_it() -> None:
+    async def send(message: Any) -> None:
+        pytest.fail(f"sent {message!r}")
+
     with pytest.raises(NotImplementedError, match="'telnet'"):
-        await App()({"type": "telnet"}, trio.sleep_forever, trio.sleep)
+        await App()({"type": "telnet"}, trio.sleep_forever, send)
 
 
 async def test_another_json_encoder_serves_events_and_responses(autojump_clock: MockClock) -> None:

@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from support.memory import Client, Stream
-from trio_sse import SSE, Aborted, App, EndReason, Get, Post
+from trio_sse import SSE, Aborted, App, EndReason, Get, NotFound, Post
 
 
 class Journal(list[Any]):
@@ -544,7 +544,7 @@ async def test_an_await_in_finally_needs_the_users_own_shield(autojump_clock: Mo
                 yield {"data": 1}
         finally:
             try:
-                await trio.sleep(0)
+                await trio.lowlevel.checkpoint()
             except trio.Cancelled:
                 journal.note("cancelled in finally")
                 raise
@@ -578,7 +578,7 @@ async def test_a_handler_that_swallows_cancelled_for_long_is_reported_with_its_l
 async def test_a_generator_that_yields_for_ever_after_cancelled_is_closed(autojump_clock: MockClock) -> None:
     async def stubborn() -> AsyncIterator[Any]:
         while True:
-            try:
+            try:  # noqa: SIM105 - as a user writes it
                 yield {"data": 1}
             except trio.Cancelled:
                 pass
@@ -718,6 +718,36 @@ async def test_the_error_event_can_be_named_otherwise(autojump_clock: MockClock)
         assert (await stream.events(2))[1].event == "oops"
         await stream.app_has_ended.wait()
         stream.claim_error()
+
+
+async def test_an_http_error_after_the_start_is_told_in_the_event_and_raised_with_advice(
+    autojump_clock: MockClock,
+) -> None:
+    async def handler() -> AsyncIterator[Any]:
+        yield {"data": 1}
+        raise NotFound("no such room")
+
+    async with app_of(handler).stream("/") as stream:
+        last = (await stream.events(2))[1]
+        await stream.app_has_ended.wait()
+        error = stream.claim_error()
+    assert last.event == "stream-error"
+    assert last.data == '{"title":"Not Found","status":404,"detail":"no such room"}'
+    assert isinstance(error, NotFound)
+    assert error.__notes__[0].startswith("It was raised after the response had started, too late for a status")
+
+
+async def test_a_refusal_that_nobody_waits_for_is_no_error(autojump_clock: MockClock) -> None:
+    async def step() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise NotFound
+
+    async with app_of(idle, step, journal_of(Journal())).stream("/") as stream:
+        await wait_all_tasks_blocked()
+        stream.disconnect()
+    assert stream.status is None
 
 
 async def test_two_errors_are_raised_together(autojump_clock: MockClock) -> None:
@@ -877,7 +907,7 @@ async def test_an_empty_batch_writes_nothing_and_is_a_checkpoint(autojump_clock:
 
     async with app_of(handler).stream("/") as stream:
         await stream.written(1)
-        await trio.sleep(0)
+        await trio.lowlevel.checkpoint()
         stream.disconnect()
         await stream.app_has_ended.wait()
     assert stream.writes == [b":\n\n"]

@@ -78,16 +78,29 @@ async def test_it_does_not_queue_up_behind_a_slow_client_nor_spin(autojump_clock
 
 
 async def test_a_write_in_flight_counts_as_traffic(autojump_clock: MockClock) -> None:
-    async def once() -> AsyncIterator[Any]:
+    async def twice() -> AsyncIterator[Any]:
         yield {"data": 1}
+        await trio.sleep(1)
+        yield {"data": 2}
         await trio.sleep_forever()
 
-    async with Client(App().add(SSE("/").handle(once))).stream("/") as stream:
+    async with Client(App().add(SSE("/").handle(twice))).stream("/") as stream:
+        await stream.event()
         stream.pause()
-        await trio.sleep(100.5)  # the first frame is stuck, and the heartbeat of second 15 does not queue up behind it
+        await trio.sleep(100.5)  # the second event is stuck, and the heartbeat of second 15 does not queue up behind it
         stream.resume()
         await wait_all_tasks_blocked()
-        assert stream.writes == [BEAT, b"data: 1\n\n"]
+        assert stream.writes == [BEAT, b"data: 1\n\n", b"data: 2\n\n"]
+
+
+async def test_one_that_fails_ends_the_stream_with_its_error(autojump_clock: MockClock) -> None:
+    async with Client(App().add(SSE("/").handle(quiet))).stream("/") as stream:
+        await stream.written(1)
+        await wait_all_tasks_blocked()
+        stream.send_error = RuntimeError("broken middleware")
+        await stream.app_has_ended.wait()
+        assert trio.current_time() == 15
+        assert "broken middleware" in repr(stream.claim_error())
 
 
 async def test_the_handler_waits_for_a_heartbeat_in_flight(autojump_clock: MockClock) -> None:

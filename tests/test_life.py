@@ -1,7 +1,7 @@
 """The life of a connection as a property: whatever happens, at whatever moment, the promises hold.
 
-A handler, a client and a server each follow a random script, on Trio's virtual clock and with its scheduler's order drawn
-by hypothesis too. What must hold afterwards does not depend on the scripts.
+A handler, a client and a server each follow a random script, on Trio's virtual clock and with its scheduler's order
+drawn by hypothesis too. What must hold afterwards does not depend on the scripts.
 """
 
 from __future__ import annotations
@@ -142,6 +142,7 @@ async def live(record: Record, handler: list[Any], client: list[Any], ending: st
 
 
 async def talk(record: Record, handler: list[Any], client: list[Any], ending: str) -> Stream:
+    stream = Stream(())
     with trio.CancelScope() as server:
         async with Client(App().add(route(record, handler))).stream("/") as stream:
             await play(stream, client)
@@ -188,7 +189,7 @@ def check(record: Record, stream: Stream) -> None:
     entered = [words.removeprefix("enter ") for words in record.steps if words.startswith("enter")]
     left = [words.removeprefix("leave ") for words in record.steps if words.startswith("leave")]
     assert left == entered[::-1], "every step that was entered is left, in reverse order"
-    numbers = [int(event.data) for event in stream.pending() if event.event is None]
+    numbers = [int(str(event.data)) for event in stream.pending() if event.event is None]
     assert numbers == sorted(set(numbers)), "events come in order, none twice"
     if record.handler_done and stream.complete:
         assert record.reason_at_close is None

@@ -76,7 +76,7 @@ def noting(log: list[str], name: str) -> Callable[[], bool]:
     return guard
 
 
-async def messages(route: Route) -> list[Any]:
+async def messages(route: Route, *headers: tuple[bytes, bytes]) -> list[Any]:
     """What the app sends to a client that sends no body, ever."""
     sent: list[Any] = []
 
@@ -86,7 +86,8 @@ async def messages(route: Route) -> list[Any]:
     async def receive() -> Any:
         await trio.sleep_forever()
 
-    await App().add(route)(scope_of(route.method, "/", {}), receive, send)
+    scope = scope_of(route.method, "/", {}) | {"headers": list(headers)}
+    await App().add(route)(scope, receive, send)
     return sent
 
 
@@ -248,6 +249,11 @@ async def test_an_error_of_a_route_that_accept_chose_varies_too() -> None:
 async def test_accept_that_rules_the_stream_out_is_a_406() -> None:
     reply = await ask(SSE("/").handle(stream), headers={"accept": "application/json"})
     assert problem(reply) == (406, "This path gives text/event-stream.")
+
+
+async def test_several_accept_headers_are_one_list() -> None:
+    accepts = [(b"accept", b"application/json"), (b"accept", b"text/event-stream")]
+    assert (await messages(SSE("/").handle(stream), *accepts))[0]["status"] == 200
 
 
 async def test_accept_never_refuses_a_plain_route() -> None:

@@ -193,11 +193,11 @@ def test_routes_that_share_a_path_in_different_ways_do_not_clash() -> None:
     )
 
 
-@pytest.mark.parametrize(("one", "other"), [(Get, Get), (SSE, SSE)])
+@pytest.mark.parametrize("kind", [Get, SSE])
 @pytest.mark.parametrize(("path", "same"), [("/x", "/x/"), ("/:a/x", "/:b/x")])
-def test_routes_that_answer_the_same_requests_clash(one: type[Route], other: type[Route], path: str, same: str) -> None:
+def test_routes_that_answer_the_same_requests_clash(kind: type[Route], path: str, same: str) -> None:
     with pytest.raises(BuildError, match="clashes with"):
-        router(one(path).handle(answer), other(same).handle(answer))
+        router(kind(path).handle(answer), kind(same).handle(answer))
 
 
 # -- types of path parameters

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from .server._config import OPTIONS
 
 __all__ = ("main",)
 
-SIMPLE = {"str | None": str, "int | None": int, "float | None": float, "logging.Logger | str | None": str}
+SIMPLE: Mapping[str, type] = {"str | None": str, "int | None": int, "float | None": float, "logging.Logger | str | None": str}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         check = getattr(app, "check", None)
         if check is not None:
             check()
-        config = None if file is None else Config.from_toml(file)
+        config = None if file is None else Config.from_toml(file)  # pyright: ignore[reportUnknownMemberType] - an open PathLike
         run(app, config=make_config(config, **options))
     except (BuildError, LoadError) as error:
         print(f"trio-sse: {error}", file=sys.stderr)

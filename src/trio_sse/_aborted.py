@@ -15,7 +15,7 @@ class EndReason(enum.StrEnum):
     CLIENT_GONE = "client gone"
     """The client closed the connection, or its half of it."""
     ERROR = "error"
-    """A task beside the handler failed: one in the request's `nursery`, the heartbeat, or the server's own I/O."""
+    """Something beside the handler failed, such as a task in the request's `nursery`, or the server's own I/O."""
     CANCELLED = "cancelled"
     """The server cancelled the request; stock hypercorn does so when its shutdown has lasted `graceful_timeout`."""
 

@@ -5,7 +5,7 @@ Owns the app's settings, the compiled router and the dispatch of an ASGI scope. 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any, Final, Self
@@ -88,7 +88,7 @@ class App:
             BuildError: Something is not a route.
         """
         for route in routes:
-            if not isinstance(route, Route):
+            if not isinstance(route, Route):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
                 raise BuildError(f"add() takes routes, such as SSE('/events').handle(stream), not {route!r}")
         return attrs.evolve(self, routes=(*self.routes, *routes))
 
@@ -101,7 +101,7 @@ class App:
         self._router  # noqa: B018 - a cached property: looking is making
 
     @asynccontextmanager
-    async def lifespan(self) -> AsyncIterator[dict[str, Any]]:
+    async def lifespan(self) -> AsyncGenerator[dict[str, Any]]:
         """The app's life: check it, and hold its nursery open.
 
         The server runs it. Where the app is mounted in another one that does not pass the lifespan on, enter this in
@@ -171,7 +171,7 @@ class App:
         segments = request_segments(raw_path, scope.get("root_path", ""))
         if request.method == "OPTIONS":
             raise NoContent(headers={"allow": self._router.allow(segments)})
-        match = self._router.match(request.method, segments, request.headers.get("accept"))
+        match = self._router.match(request.method, segments, ",".join(request.headers.all("accept")) or None)
         if isinstance(match.plan.route, SSE) and request.last_event_id == DONE_ID:
             raise NoContent  # the stream has said Done(); this is the client that comes back all the same
         return match

@@ -24,7 +24,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import trio
 
@@ -121,12 +121,12 @@ class Connection:
     def abort(self, reason: EndReason) -> None:
         """End the request from outside its handler: set `aborted`, then cancel.
 
-        After the handler has ended `aborted` stays unset. The end of the response is cancelled by the server alone: when
-        the client goes a send returns by itself, and hypercorn, which says `http.disconnect` after each response as well,
-        still has the connection's next request to prepare inside our last send.
+        After the handler has ended `aborted` stays unset. The end of the response is cancelled by the server alone:
+        when the client goes a send returns by itself, and hypercorn, which says `http.disconnect` after each response
+        too, still has the connection's next request to prepare inside our last send.
         """
         if not self._handler_ended:
-            self.aborted._set(reason)
+            self.aborted._set(reason)  # pyright: ignore[reportPrivateUsage] - nobody else may set it
         self._work_scope.cancel(reason=reason)
         if reason is EndReason.CANCELLED:
             self._finish_scope.cancel(reason=reason)
@@ -166,23 +166,22 @@ class Connection:
                 task_status.started(nursery)
                 await trio.sleep_forever()
         except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
-            self._errors.append(_alone(error))
-            self.abort(EndReason.ERROR)
+            self._keep(error)
         finally:
             self._background_ended.set()
 
     # -- the three siblings
 
     async def _watch(self) -> None:
-        reason = EndReason.CANCELLED
         try:
             await self._receive_until_disconnect()
-            reason = EndReason.CLIENT_GONE
-        except Exception:
-            reason = EndReason.ERROR
+            self.abort(EndReason.CLIENT_GONE)
+        except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
+            self._keep(error)
+        except BaseException:
+            self.abort(EndReason.CANCELLED)
             raise
         finally:
-            self.abort(reason)
             await self._watch_the_end()
 
     async def _receive_until_disconnect(self) -> None:
@@ -221,29 +220,32 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
             self._errors.append(error)
 
+    def _keep(self, error: Exception) -> None:
+        """Keep an error of a task beside the handler, and end the request for it."""
+        self._errors.append(cast("Exception", _alone(error)))
+        self.abort(EndReason.ERROR)
+
     def _error(self) -> Exception | None:
         if len(self._errors) > 1:
             return ExceptionGroup(f"errors in {self.label}", self._errors)
         return self._errors[0] if self._errors else None
 
     async def _beat(self, seconds: float, data: bytes) -> None:
+        try:
+            await self._beat_for_ever(seconds, data)
+        except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
+            self._keep(error)
+
+    async def _beat_for_ever(self, seconds: float, data: bytes) -> None:
         out, due = self.out, self.out.last_write + seconds
         while True:
-            now = trio.current_time()
+            await trio.sleep_until(due)
+            now, due = trio.current_time(), out.last_write + seconds
             if out.writing:  # the client is slow, not silent; look again later rather than spin
                 due = now + seconds
             elif now >= due:
-                await self._beat_once(data)
+                await out.write(data)
                 due = out.last_write + seconds
-            await trio.sleep_until(due)
-            due = max(due, out.last_write + seconds)
-
-    async def _beat_once(self, data: bytes) -> None:
-        try:
-            await self.out.write(data)
-        except Exception:
-            self.abort(EndReason.ERROR)
-            raise
 
     # -- sending, and what is said of it
 
@@ -267,6 +269,9 @@ class Connection:
         return position
 
 
-def _alone(error: Any) -> Any:
+def _alone(error: BaseException) -> BaseException:
     """The error in a group of one, as a nursery raises it; a larger group stays as it is."""
-    return error.exceptions[0] if isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1 else error
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        return group.exceptions[0] if len(group.exceptions) == 1 else group
+    return error

@@ -78,9 +78,9 @@ class HTTPError(Exception):
         status: int | None = None,
     ) -> None:
         super().__init__(detail)
-        self.detail = detail
-        self.headers = {name.lower(): value for name, value in (headers or {}).items()}
-        self.status = self.default_status if status is None else status
+        self.detail: str = detail
+        self.headers: dict[str, str] = {name.lower(): value for name, value in (headers or {}).items()}
+        self.status: int = self.default_status if status is None else status
 
     @property
     def title(self) -> str:

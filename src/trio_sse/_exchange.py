@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import trio
@@ -20,7 +20,7 @@ from ._producer import produce
 from ._router import Match
 from ._routes import SSE
 from ._running import call_plainly, run_steps
-from .wire import DONE_ID, Done, EventError, JSONEncoder, ServerSentEvent, encode, encode_comment
+from .wire import DONE_ID, Done, EventError, EventLike, JSONEncoder, ServerSentEvent, encode, encode_comment
 
 __all__ = ("Params", "Refusal", "Settings", "StreamExchange", "ValueExchange")
 
@@ -32,7 +32,7 @@ STREAM_HEADERS = (
 VARY = (b"vary", b"Accept")
 HEARTBEAT = encode_comment("")
 DONE = encode(ServerSentEvent(data=None, event="stream-done", id=DONE_ID))
-"""A browser keeps an id without data too, but the npm package `eventsource` keeps only those of events it dispatches."""
+"""A browser keeps an id without data too; the npm package `eventsource` keeps only those of dispatched events."""
 NURSERY_STATE = "trio_sse.app_nursery"
 """Where the lifespan leaves the app's nursery in the server's state (ASGI lifespan, `scope["state"]`)."""
 
@@ -147,7 +147,7 @@ class ValueExchange(Exchange):
         if self.request.method != "HEAD":
             self.response = make_response(await call_plainly(self.plan.handler, values), self.settings.json)
 
-    async def end(self, _error: Exception | None) -> None:
+    async def end(self, error: Exception | None) -> None:
         """Send the response, after the steps have been left: a failed commit is still a 500."""
         if self.response is not None:
             await send_response(self.connection, self.response, self.vary())
@@ -203,14 +203,14 @@ class StreamExchange(Exchange):
     def _encode(self, item: Any) -> tuple[bytes, bool]:
         try:
             if isinstance(item, list):
-                return self._encode_batch(item)
+                return self._encode_batch(cast("list[EventLike | Done]", item))
             if isinstance(item, Done):
                 return DONE, True
             return encode(item, self.settings.json), False
         except EventError as error:
             raise error.at(self.plan.label) from None
 
-    def _encode_batch(self, items: list[Any]) -> tuple[bytes, bool]:
+    def _encode_batch(self, items: list[EventLike | Done]) -> tuple[bytes, bool]:
         frames: list[bytes] = []
         for item in items:
             if isinstance(item, Done):
@@ -234,7 +234,7 @@ def _app_nursery(exchange: Exchange) -> trio.Nursery:
     if not isinstance(nursery, trio.Nursery):
         raise LifespanError(
             f"{exchange.plan.label} asks for 'app_nursery', but the app's lifespan is not running: the server or the "
-            "app around this one does not pass it on; enter app.lifespan() in the outer lifespan and let it give that state"
+            "app around this one does not pass it on; enter app.lifespan() in the outer lifespan and yield its state"
         )
     return nursery
 
@@ -253,8 +253,11 @@ BUILT_IN_VALUES: dict[str, Callable[[Exchange], Any]] = {
 
 def http_error(error: BaseException) -> HTTPError | None:
     """The HTTPError that an error is, also where a nursery has wrapped it in a group of its own."""
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
+    while isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        if len(group.exceptions) != 1:
+            return None
+        error = group.exceptions[0]
     return error if isinstance(error, HTTPError) else None
 
 

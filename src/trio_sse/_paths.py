@@ -71,7 +71,7 @@ def request_segments(raw_path: bytes, root_path: str = "") -> tuple[str, ...]:
         raise BadRequest("The request target is not a path.")
     segments = tuple(_decode(raw) for raw in _strip_slash(raw_path.decode("latin-1")).split("/")[1:])
     root = tuple(_strip_slash(root_path).split("/")[1:])
-    return segments[len(root) :] if root and segments[: len(root)] == root else segments
+    return segments[len(root) :] if segments[: len(root)] == root else segments
 
 
 def raw_path_of(path: str) -> bytes:

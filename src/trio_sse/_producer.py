@@ -124,7 +124,7 @@ async def _close(source: Any) -> None:
 
 
 @contextlib.asynccontextmanager
-async def leaving(manager: Any, connection: Connection, who: str) -> AsyncIterator[Any]:
+async def leaving(manager: Any, connection: Connection, who: str) -> AsyncGenerator[Any, None]:
     """Enter a step's context manager, and leave it shielded, with a time limit.
 
     The scope surrounds the manager's whole life, for the same reason as above. A manager may swallow an error of the

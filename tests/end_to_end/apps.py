@@ -9,7 +9,7 @@ import trio
 
 from trio_sse import SSE, Aborted, App, Get
 
-__all__ = ("crashing", "misbuilt", "streaming")
+__all__ = ("crashing", "flooding", "misbuilt", "streaming")
 
 
 async def endless(name: str, aborted: Aborted) -> AsyncIterator[Any]:
@@ -18,6 +18,15 @@ async def endless(name: str, aborted: Aborted) -> AsyncIterator[Any]:
         await trio.sleep_forever()
     finally:
         print(f"{name} left: {aborted.reason}", flush=True)
+
+
+async def flood(name: str) -> AsyncIterator[Any]:
+    try:
+        for _ in range(400):
+            yield {"data": "x" * 65_536}
+            await trio.lowlevel.checkpoint()
+    finally:
+        print(f"{name} left", flush=True)
 
 
 def hello() -> dict[str, str]:
@@ -37,5 +46,6 @@ def wants_too_much(usr: str) -> None:
 
 
 streaming = App().add(SSE("/endless/:name").handle(endless), Get("/hello").handle(hello))
+flooding = App(cleanup_seconds=1).add(SSE("/flood/:name").handle(flood))
 crashing = streaming.add(Get("/crash").handle(crash))
 misbuilt = App().add(Get("/").use(user=hello).handle(wants_too_much))

@@ -143,7 +143,7 @@ async def process(command: str, target: str, *options: str) -> AsyncIterator[Pro
         *options: Further options.
     """
     async with running(*server_command(command, target, *options), cwd=TESTS) as program:
-        found = await program.line_with(r"Running on http://127\.0\.0\.1:(\d+)")
+        found = await program.line_with(r"Running on https?://127\.0\.0\.1:(\d+)")
         program.port = int(found[1])
         yield program
 

@@ -89,6 +89,20 @@ async def refuses(port: int) -> None:
             return
 
 
+@within(20)
+async def test_clients_that_read_nothing_over_http2_hold_up_no_shutdown(certificate: Certificate) -> None:
+    """They leave while hypercorn waits for what it has buffered for them, and will never send."""
+    secure = ("--certfile", str(certificate.certfile), "--keyfile", str(certificate.keyfile))
+    async with process("trio-sse", "end_to_end.apps:flooding", *secure, "--graceful-timeout", "1") as server:
+        for name in ("one", "two", "three"):
+            async with connected_by_http2(server.port, certificate) as peer:
+                await peer.get(f"/flood/{name}")
+                with trio.move_on_after(1):
+                    await server.line_with(f"{name} left")
+        server.terminate()
+        assert await server.wait() == 0
+
+
 @within(30)
 async def test_a_crash_in_the_background_stops_the_server_with_a_traceback() -> None:
     async with (

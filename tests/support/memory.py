@@ -41,6 +41,8 @@ class Stream:
         self.error: BaseException | None = None
         self.app_has_ended = trio.Event()
         self.cut_short = False
+        self._begun = False
+        self._ended = False
         self.send_error: Exception | None = None
         self.receive_error: Exception | None = None
         self._decoder = Decoder()
@@ -118,6 +120,7 @@ class Stream:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Mapping[str, Any]) -> None:
+        self._check(message)
         await trio.lowlevel.checkpoint()
         while self._paused and not self._gone.is_set():
             await self._changed.wait()
@@ -128,6 +131,17 @@ class Stream:
             self._notify()
         if self.complete:
             await self._recycle()
+
+    def _check(self, message: Mapping[str, Any]) -> None:
+        """Hold a message against the order that ASGI asks for, whether or not anybody listens."""
+        assert not self._ended, f"{message} after the end"
+        if message["type"] == "http.response.start":
+            assert not self._begun, "a second start"
+            self._begun = True
+        else:
+            assert message["type"] == "http.response.body", message
+            assert self._begun, "a body before the start"
+            self._ended = not message.get("more_body", False)
 
     async def _recycle(self) -> None:
         """What hypercorn does inside the last send: it says `http.disconnect`, then prepares for the next request."""
@@ -140,14 +154,10 @@ class Stream:
             raise
 
     def _take(self, message: Mapping[str, Any]) -> None:
-        assert not self.complete, f"{message} after the end"
         if message["type"] == "http.response.start":
-            assert self.status is None, "a second start"
             self.status = message["status"]
             self.headers = {name.decode(): value.decode() for name, value in message["headers"]}
             return
-        assert message["type"] == "http.response.body", message
-        assert self.status is not None, "a body before the start"
         self.writes.append(message["body"])
         self.raw += message["body"]
         if self.headers.get("content-type", "").startswith("text/event-stream"):

@@ -50,7 +50,7 @@ async def serve(
     """
     settings = make_config(config, **options)
     watch = _LifespanWatch(app)
-    await hypercorn.trio.serve(
+    await hypercorn.trio.serve(  # pyright: ignore[reportUnknownMemberType]  # hypercorn leaves its dicts open
         watch,  # type: ignore[arg-type]  # hypercorn wants its own TypedDicts for the messages
         settings,
         shutdown_trigger=partial(watch.wait, shutdown_trigger or trio.sleep_forever),
