@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import attrs
+import msgspec
 import pytest
 
 from trio_sse import SSE, App, BuildError, Delete, Get, Post, Put, Route, any_of
@@ -48,6 +49,10 @@ class Nested:
 
 
 class Point(NamedTuple):
+    x: int
+
+
+class Pair(msgspec.Struct, array_like=True):
     x: int
 
 
@@ -155,6 +160,12 @@ def mixed_room(room: Mixed) -> None: ...
 def user_headers(headers: dict[str, str]) -> None: ...
 
 
+@contextlib.asynccontextmanager
+async def unread_session() -> AsyncIterator[UUID]:
+    raise NotImplementedError
+    yield
+
+
 def number() -> int:
     raise NotImplementedError
 
@@ -197,6 +208,10 @@ WHEN_CHECKED: list[tuple[Route, str]] = [
     (
         Get("/x").handle(wants_body),
         "GET /x: handler wants_body() asks for 'body', which a GET request does not have; use 'query', or answer POST",
+    ),
+    (
+        SSE("/x").guard(wants_zebra).guard(is_admin).use(user=authenticate).handle(stream),
+        f"SSE /x: guard wants_zebra() asks for 'zebra', which nothing provides. Available here: aborted, {BUILT_IN}",
     ),
     # collisions
     (
@@ -326,6 +341,11 @@ WHEN_CHECKED: list[tuple[Route, str]] = [
         "GET /x: unread() returns UUID, which is no attrs class and cannot be looked up at run time, so its fields cannot "
         "become names; give the value a name, as in .use(value=unread)",
     ),
+    (
+        Get("/x").use(unread_session).handle(answer),
+        "GET /x: unread_session() returns AsyncIterator[UUID], which is no attrs class and cannot be looked up at run "
+        "time, so its fields cannot become names; give the value a name, as in .use(value=unread_session)",
+    ),
     # models
     (
         Get("/x").query(User).query(User).handle(answer),
@@ -342,6 +362,10 @@ WHEN_CHECKED: list[tuple[Route, str]] = [
     (
         Get("/x").query(Point).handle(answer),
         "GET /x: .query(Point): this type cannot be read: the model must have fields: an attrs class or a dataclass",
+    ),
+    (
+        Get("/x").query(Pair).handle(answer),
+        "GET /x: .query(Pair): this type cannot be read: the model must have fields: an attrs class or a dataclass",
     ),
     (
         Get("/x").query(Nested).handle(answer),
@@ -456,6 +480,11 @@ AT_ONCE: list[tuple[Callable[[], object], str]] = [
             "parameter is a whole segment, as in '/rooms/:room', and literal text is written decoded",
         )
         for text in ("a:b", "a?b=1", "a#b", "a%20b", "a b")
+    ),
+    (
+        lambda: Get("/a\0b"),
+        "path '/a\\x00b': segment 'a\\x00b' is literal text and may not hold ':', '?', '#', '%' or white space; a "
+        "parameter is a whole segment, as in '/rooms/:room', and literal text is written decoded",
     ),
     (lambda: Get("/:a/:a"), "path '/:a/:a' names the parameter 'a' twice; give each its own name"),
     (

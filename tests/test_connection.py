@@ -1052,6 +1052,52 @@ async def test_a_bare_value_is_an_error(autojump_clock: MockClock) -> None:
         assert isinstance(stream.claim_error(), EventError)
 
 
+# -- the end of the response
+
+
+class StuckAtTheEnd:
+    """An app around the app whose last send does not return, as hypercorn's over HTTP/2 may not."""
+
+    def __init__(self, client: Client) -> None:
+        self.app = client.app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def stuck(message: Any) -> None:
+            if message.get("more_body", True):
+                await send(message)
+            else:
+                await trio.sleep_forever()
+
+        await self.app(scope, receive, stuck)
+
+
+async def short() -> AsyncIterator[Any]:
+    yield {"data": 1}
+
+
+async def test_a_last_send_that_sticks_is_cut_when_the_client_has_long_gone(autojump_clock: MockClock) -> None:
+    async with Client(StuckAtTheEnd(app_of(short))).stream("/") as stream:
+        await trio.sleep(100)
+        assert not stream.app_has_ended.is_set()
+        stream.disconnect()
+        await stream.app_has_ended.wait()
+        assert trio.current_time() == 105
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_a_last_send_that_sticks_holds_up_no_shutdown(autojump_clock: MockClock, gone: bool) -> None:
+    with trio.CancelScope() as server:
+        async with Client(StuckAtTheEnd(app_of(short))).stream("/") as stream:
+            await stream.event()
+            await wait_all_tasks_blocked()
+            if gone:
+                stream.disconnect()
+                await wait_all_tasks_blocked()
+            server.cancel()
+            await trio.sleep_forever()
+    assert trio.current_time() == 0
+
+
 # -- plain requests go the same way
 
 

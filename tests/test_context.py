@@ -9,7 +9,7 @@ import contextlib
 import functools
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, Optional, Protocol, TypedDict, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, Optional, Protocol, TypedDict, TypeVar, Union
 
 import attrs
 import pytest
@@ -62,6 +62,9 @@ class Service:
 class Callable_:
     def __call__(self, user: User) -> bool:
         raise NotImplementedError
+
+
+IT = Callable_()
 
 
 class HasFunc:
@@ -180,10 +183,10 @@ def test_the_public_fields_of_an_attrs_class_are_names() -> None:
         scopes: list[str] = attrs.Factory(list[str])
         token: UUID | None = None
 
-    Old = attrs.make_class("Old", ["old"])
+    Old = attrs.make_class("Old", {"old": attrs.field(default=1), "typed": attrs.field(type=User, default=None)})
 
     assert field_annotations(Auth) == {"user": User, "scopes": list[str], "token": "UUID | None"}
-    assert field_annotations(Old) == {"old": UNKNOWN}
+    assert field_annotations(Old) == {"old": UNKNOWN, "typed": User}
 
 
 # -- wording
@@ -199,6 +202,8 @@ def test_the_public_fields_of_an_attrs_class_are_names() -> None:
         (logged(plain), "plain()"),
         (session, "session()"),
         (print, "print()"),
+        (IT, repr(IT)),
+        (functools.partial(IT), repr(IT)),
     ],
 )
 def test_messages_name_a_function_as_its_source_does(function: Callable[..., Any], text: str) -> None:
@@ -216,12 +221,9 @@ def test_messages_name_a_local_function_without_the_locals() -> None:
 
 
 def test_a_repr_names_a_function_in_short() -> None:
-    it = Callable_()
-    assert (name_of(Service("").method), name_of(functools.partial(plain, User("u"))), name_of(it)) == (
-        "method",
-        "plain",
-        repr(it),
-    )
+    assert name_of(Service("").method) == "method"
+    assert name_of(functools.partial(plain, User("u"))) == "plain"
+    assert name_of(IT) == repr(IT)
 
 
 def test_a_near_miss_is_suggested() -> None:
@@ -282,6 +284,7 @@ UserId = NewType("UserId", int)
         (User, "NotImported"),
         ("NotImported", User),
         (User, T),
+        (User, Union[Service, T]),  # noqa: UP007
         (User, Annotated[User, "x"]),
         (Annotated[User | None, "x"], User),
         (list[int], Sequence[str]),

@@ -132,6 +132,7 @@ def test_any_query_string_is_read_or_a_bad_request(raw: bytes) -> None:
         ([b'a="x'], {"a": '"x'}),
         ([b'a=""x""'], {"a": '"x"'}),
         ([b"a="], {"a": ""}),
+        ([b'a=""'], {"a": ""}),
         ([b"nothing"], {}),
         ([b";;"], {}),
         ([], {}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Annotated, Any, Literal, Never, Optional, TypedDict
+from typing import Annotated, Any, Generic, Literal, Never, Optional, TypedDict, TypeVar
 from uuid import UUID
 
 import attrs
@@ -14,6 +14,9 @@ import pytest
 from trio_sse import SSE, BuildError, Get, Post, Request, Route, any_of
 from trio_sse._plan import Check, ParseBody, ParseQuery, Plan, Provide, make_plan
 from trio_sse._steps import DEFAULT_MAX_BODY, Kind
+
+
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -158,6 +161,26 @@ def test_a_context_manager_provides_what_it_yields() -> None:
     with pytest.raises(BuildError, match="wants 'user' as str, but it is User"):
         plan(Get("/").use(user=other_session).handle(wants_text))
     plan(Get("/").use(user=bare_session).handle(wants_text))
+
+
+@attrs.frozen
+class Page(Generic[T]):
+    items: list[T]
+    total: int = 0
+
+
+def page() -> Page[User]:
+    raise NotImplementedError
+
+
+def test_a_generic_attrs_class_gives_its_fields() -> None:
+    made = plan(Get("/").use(page).handle(lambda items, total: None))
+    assert made.operations[0].fields == ("items", "total")  # type: ignore[union-attr]
+
+
+def test_a_name_that_only_others_get_later_is_left_to_the_default() -> None:
+    made = plan(Get("/").guard(lambda a=1: True).guard(lambda: True).use(b=lambda: 1).handle(answer))
+    assert made.operations[0].calls[0].takes == ()  # type: ignore[union-attr]
 
 
 def wants_service(service: Service) -> None: ...

@@ -66,6 +66,20 @@ def test_a_route_cannot_be_changed() -> None:
         Get("/a").steps = ()  # type: ignore[misc]
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Get("/", method="POST"),
+        lambda: Get("/", ()),
+        lambda: SSE("/", "POST"),
+        lambda: SSE("/", handler_=answer),
+    ],
+)
+def test_settings_are_named_and_the_method_of_a_kind_is_fixed(make: Callable[[], object]) -> None:
+    with pytest.raises(TypeError):
+        make()
+
+
 def test_a_prefix_can_be_shared() -> None:
     admin = SSE("/x").use(user=authenticate).guard(is_admin)
     first, second = admin.handle(stream), admin.guard(is_owner).handle(stream)

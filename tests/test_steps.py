@@ -160,6 +160,7 @@ class Decorator:
         (logged(manager), Kind.CONTEXT),
         (Decorator(manager), Kind.CONTEXT),
         (contextlib.asynccontextmanager(functools.partial(generator)), Kind.CONTEXT),
+        (contextlib.asynccontextmanager(GeneratorCall()), Kind.CONTEXT),
         (channel, Kind.CONTEXT),
     ],
 )

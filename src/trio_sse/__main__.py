@@ -21,7 +21,12 @@ from .server._config import OPTIONS
 
 __all__ = ("main",)
 
-SIMPLE: Mapping[str, type] = {"str | None": str, "int | None": int, "float | None": float, "logging.Logger | str | None": str}
+SIMPLE: Mapping[str, type] = {
+    "str | None": str,
+    "int | None": int,
+    "float | None": float,
+    "logging.Logger | str | None": str,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -121,15 +121,18 @@ class Connection:
     def abort(self, reason: EndReason) -> None:
         """End the request from outside its handler: set `aborted`, then cancel.
 
-        After the handler has ended `aborted` stays unset. The end of the response is cancelled by the server alone:
-        when the client goes a send returns by itself, and hypercorn, which says `http.disconnect` after each response
-        too, still has the connection's next request to prepare inside our last send.
+        After the handler has ended `aborted` stays unset. The end of the response is cancelled at once by the server
+        alone. When the client goes, its sends should return by themselves, and have a time limit for it: hypercorn says
+        `http.disconnect` after each response too, and then prepares the connection's next request inside our last send;
+        but over HTTP/2 it may wait there for ever for a client that is gone.
         """
         if not self._handler_ended:
             self.aborted._set(reason)  # pyright: ignore[reportPrivateUsage] - nobody else may set it
         self._work_scope.cancel(reason=reason)
         if reason is EndReason.CANCELLED:
             self._finish_scope.cancel(reason=reason)
+        elif reason is EndReason.CLIENT_GONE:
+            self._finish_scope.deadline = trio.current_time() + self.cleanup_seconds
         self._nobody_listens = self._nobody_listens or reason is not EndReason.ERROR
 
     def handler_has_ended(self) -> None:
@@ -174,15 +177,20 @@ class Connection:
 
     async def _watch(self) -> None:
         try:
-            await self._receive_until_disconnect()
-            self.abort(EndReason.CLIENT_GONE)
-        except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
-            self._keep(error)
+            await self._wait_for_the_client_to_go()
+            await self._wait_for_the_driver(shield=False)
         except BaseException:
             self.abort(EndReason.CANCELLED)
+            await self._wait_for_the_driver(shield=True)
             raise
-        finally:
-            await self._watch_the_end()
+
+    async def _wait_for_the_client_to_go(self) -> None:
+        try:
+            await self._receive_until_disconnect()
+        except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
+            self._keep(error)
+        else:
+            self.abort(EndReason.CLIENT_GONE)
 
     async def _receive_until_disconnect(self) -> None:
         """Take all that the server has. After the disconnect hypercorn's `receive` blocks for ever."""
@@ -192,12 +200,13 @@ class Connection:
                 return
             self.body.feed(message.get("body", b""), message.get("more_body", False))
 
-    async def _watch_the_end(self) -> None:
+    async def _wait_for_the_driver(self, *, shield: bool) -> None:
         """After an abort, report a handler that does not end in time: nobody can stop one that swallows Cancelled."""
-        with trio.move_on_after(self.cleanup_seconds, shield=True) as scope:
+        with trio.move_on_after(self.cleanup_seconds, shield=shield) as scope:
             await self._driver_ended.wait()
         if scope.cancelled_caught:
             self.log_overstay("the handler", f"it stands at {self._position()}")
+            await self._driver_ended.wait()
 
     async def _drive(self, work: Work, finish: Finish) -> None:
         self._driver = trio.lowlevel.current_task()

@@ -101,8 +101,9 @@ def return_annotation(function: Callable[..., object]) -> Any:
     return innermost if inspect.isclass(innermost) else _annotations(function).get("return", UNKNOWN)
 
 
-def field_annotations(cls: type[attrs.AttrsInstance]) -> Mapping[str, Any]:
-    """The annotations of an attrs class's public fields."""
+def field_annotations(cls: Any) -> Mapping[str, Any]:
+    """The annotations of the public fields of an attrs class, which may be a generic one with its arguments."""
+    cls = get_origin(cls) or cls
     fields = (field for field in attrs.fields(cls) if not field.name.startswith("_"))
     return {field.name: UNKNOWN if field.type is None else _evaluate(cls, field.type) for field in fields}
 
@@ -211,4 +212,4 @@ def _classes(annotation: Any) -> tuple[type, ...] | None:
     if annotation in (UNKNOWN, Any) or isinstance(annotation, TypeVar) or not isinstance(origin or annotation, type):
         return None
     plain: type = dict if typing.is_typeddict(origin or annotation) else origin or annotation
-    return None if plain is object or getattr(plain, "_is_protocol", False) else (plain,)
+    return None if getattr(plain, "_is_protocol", False) else (plain,)

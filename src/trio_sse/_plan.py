@@ -6,7 +6,6 @@ be known before the first request; nothing is looked up by reflection later. Pur
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Never, NoReturn, TypeVar, get_args, get_origin
 
@@ -189,7 +188,7 @@ class _Planner:
             return {step.name: returns}
         if returns in NOTHING:
             return {}
-        if inspect.isclass(returns) and attrs.has(returns):
+        if attrs.has(returns):
             return field_annotations(returns)
         unread = " and cannot be looked up at run time" if isinstance(returns, str) else ""
         raise self.error(

@@ -125,5 +125,5 @@ def kind_of(function: Callable[..., object]) -> Kind:
                 f"{describe(function)} is a synchronous generator or context manager; "
                 "write it with 'async def' (and @asynccontextmanager)"
             )
-        decorated = decorated or (inspect.isroutine(layer) and not inspect.ismethod(layer))
+        decorated = decorated or inspect.isroutine(layer)
     return Kind.SYNC
