@@ -15,7 +15,6 @@ from trio_sse import SSE, BuildError, Get, Post, Request, Route, any_of
 from trio_sse._plan import Check, ParseBody, ParseQuery, Plan, Provide, make_plan
 from trio_sse._steps import DEFAULT_MAX_BODY, Kind
 
-
 T = TypeVar("T")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, Final
 
 from hypercorn.config import Config
@@ -40,19 +41,20 @@ def make_config(config: Config | None = None, **options: Any) -> Config:
     """A hypercorn configuration.
 
     Args:
-        config: Where to start from: it is taken as it is, and changed by the options. Otherwise hypercorn's defaults
-            with ours on top: a backlog of 2048, and no limit to the requests of one connection.
+        config: Where to start from; it is copied. What it leaves unset gets our defaults where we have any (a backlog
+            of 2048, and no limit to the requests of one connection) and hypercorn's elsewhere.
         **options: hypercorn's own options by name, such as `bind`, `certfile`, `keyfile` or `graceful_timeout`.
 
     Raises:
         TypeError: hypercorn has no such option, or it is one of its process manager's.
     """
-    if config is None:
-        config, options = Config(), {**STREAM_DEFAULTS, **options}
-    for name, value in options.items():
+    made = Config() if config is None else copy(config)
+    for name in options:
         _check(name)
-        setattr(config, name, value)
-    return config
+    defaults = {name: value for name, value in STREAM_DEFAULTS.items() if name not in vars(made)}
+    for name, value in (defaults | options).items():
+        setattr(made, name, value)
+    return made
 
 
 def _check(name: str) -> None:
