@@ -158,6 +158,22 @@ async def test_any_async_iterator_is_closed_when_the_client_goes(autojump_clock:
     assert source.closed == 1
 
 
+async def test_any_async_iterator_is_closed_when_the_client_goes_before_the_start(
+    autojump_clock: MockClock,
+) -> None:
+    source = Countdown(10**9)
+
+    async def handler() -> Countdown:
+        stream.pause()
+        return source
+
+    async with client_of(handler).stream("/") as stream:
+        await wait_all_tasks_blocked()
+        stream.disconnect()
+    assert stream.status is None
+    assert source.closed == 1
+
+
 async def test_a_context_manager_of_an_iterable_is_entered_before_the_start_and_left_after(
     autojump_clock: MockClock,
 ) -> None:

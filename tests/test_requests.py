@@ -286,6 +286,7 @@ async def test_a_client_that_comes_back_after_the_end_is_sent_away_before_any_st
         (HTTPError(status=499), 499, {"title": "Error", "status": 499}),
         (HTTPError(), 500, {"title": "Internal Server Error", "status": 500}),
         (HTTPError(status=413), 413, {"title": "Content Too Large", "status": 413}),
+        (HTTPError(status=422), 422, {"title": "Unprocessable Content", "status": 422}),
     ],
 )
 async def test_an_http_error_becomes_a_problem_document(error: Any, status: int, body: dict[str, Any]) -> None:

@@ -67,17 +67,12 @@ def test_a_route_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize(
-    "make",
-    [
-        lambda: Get("/", method="POST"),
-        lambda: Get("/", ()),
-        lambda: SSE("/", "POST"),
-        lambda: SSE("/", handler_=answer),
-    ],
+    ("kind", "arguments", "settings"),
+    [(Get, ("/", ()), {}), (SSE, ("/", "POST"), {}), *((kind, ("/",), {"method": "GET"}) for kind in KINDS[1:])],
 )
-def test_settings_are_named_and_the_method_of_a_kind_is_fixed(make: Callable[[], object]) -> None:
+def test_settings_are_named_and_the_method_of_a_kind_is_fixed(kind: Any, arguments: Any, settings: Any) -> None:
     with pytest.raises(TypeError):
-        make()
+        kind(*arguments, **settings)
 
 
 def test_a_prefix_can_be_shared() -> None:

@@ -20,13 +20,13 @@ from ._steps import Kind
 
 __all__ = ("produce",)
 
+Start = Callable[[], Awaitable[None]]
+"""Sends the headers and the first frame."""
 Emit = Callable[[Any], Awaitable[bool]]
 """Sends an item; True says that the stream ends here."""
 
 
-async def produce(
-    call: Call, arguments: dict[str, Any], connection: Connection, start: Callable[[], Awaitable[None]], emit: Emit
-) -> None:
+async def produce(call: Call, arguments: dict[str, Any], connection: Connection, start: Start, emit: Emit) -> None:
     """Call a handler, start the response, and send all that the handler gives.
 
     An async generator function starts the response before its body is entered. Any other handler is called first, so
@@ -40,13 +40,11 @@ async def produce(
         source = await source
     if call.kind is Kind.GENERATOR or not hasattr(source, "__aenter__"):
         _check_iterable(call, source)
-        await start()
-        await _drain(source, connection, emit)
+        await _drain(source, connection, start, emit)
         return
     async with source as iterable:
         _check_iterable(call, iterable)
-        await start()
-        await _drain(iterable, connection, emit)
+        await _drain(iterable, connection, start, emit)
 
 
 def _check_iterable(call: Call, source: Any) -> None:
@@ -59,14 +57,15 @@ def _check_iterable(call: Call, source: Any) -> None:
         )
 
 
-async def _drain(source: Any, connection: Connection, emit: Emit) -> None:
-    """Send every item of an iterable, then close it.
+async def _drain(source: Any, connection: Connection, start: Start, emit: Emit) -> None:
+    """Start the response, send every item of an iterable, then close it, whichever of these went wrong.
 
     The scope surrounds the iterable's whole life, since a generator may hold scopes of its own around a `yield`: it can
     only be closed from where it was advanced. The shield is raised for the close alone.
     """
     with trio.CancelScope() as closing:
         try:
+            await start()
             if inspect.isasyncgen(source):
                 await _advance(source, connection, emit)
             else:
