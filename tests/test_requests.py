@@ -298,6 +298,26 @@ async def test_an_http_error_becomes_a_problem_document(error: Any, status: int,
     assert reply.headers["content-type"] == "application/problem+json"
 
 
+def test_every_http_error_has_a_status_of_its_own() -> None:
+    found = {kind.default_status: kind.__name__ for kind in HTTPError.__subclasses__()}
+    assert found == {
+        204: "NoContent",
+        400: "BadRequest",
+        401: "Unauthorized",
+        403: "Forbidden",
+        404: "NotFound",
+        405: "MethodNotAllowed",
+        406: "NotAcceptable",
+        409: "Conflict",
+        410: "Gone",
+        413: "PayloadTooLarge",
+        415: "UnsupportedMediaType",
+        422: "UnprocessableContent",
+        429: "TooManyRequests",
+        503: "ServiceUnavailable",
+    }
+
+
 @pytest.mark.parametrize(
     ("error", "name", "value"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypercorn.config import Config
 
@@ -42,5 +44,6 @@ def test_a_given_configuration_is_copied_and_keeps_what_it_sets() -> None:
     ],
 )
 def test_what_cannot_be_set_is_a_clear_error(option: str, message: str) -> None:
+    options: dict[str, Any] = {option: 1}
     with pytest.raises(TypeError, match=message):
-        make_config(**{option: 1})
+        make_config(**options)

@@ -181,7 +181,7 @@ class Connection:
             await self._wait_for_the_driver(shield=False)
         except BaseException:
             self.abort(EndReason.CANCELLED)
-            await self._wait_for_the_driver(shield=True)  # which has a time limit
+            await self._wait_for_the_driver(shield=True)  # noqa: ASYNC102 - with a time limit inside
             raise
 
     async def _wait_for_the_client_to_go(self) -> None:

@@ -112,7 +112,7 @@ class Exchange:
                 await self.answer(values)
             finally:
                 connection.handler_has_ended()
-                await connection.close_background()
+                await connection.close_background()  # noqa: ASYNC102 - shields itself, with a time limit
 
     async def answer(self, values: dict[str, Any]) -> None:
         """Run the handler."""

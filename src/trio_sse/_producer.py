@@ -73,7 +73,7 @@ async def _drain(source: Any, connection: Connection, start: Start, emit: Emit) 
         finally:
             closing.shield = True
             closing.deadline = trio.current_time() + connection.cleanup_seconds
-            await _close(source)
+            await _close(source)  # noqa: ASYNC102 - shielded, with a time limit, by the scope around it
     if closing.cancelled_caught:
         connection.log_overstay("closing the handler", "it was cancelled")
     await trio.lowlevel.checkpoint_if_cancelled()  # a handler may have swallowed the Cancelled: its steps must not
@@ -93,7 +93,7 @@ async def _advance(generator: AsyncGenerator[Any, Any], connection: Connection, 
         try:
             if await emit(item):
                 return
-        except BaseException as error:  # noqa: BLE001 - Cancelled too: it happened at the generator's yield
+        except BaseException as error:  # noqa: ASYNC103, BLE001 - raised at the generator's yield
             told = connection.aborted.is_set()
             step = generator.athrow(error)
         else:

@@ -26,7 +26,7 @@ ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
 Trigger = Callable[[], Awaitable[object]]
 
 
-async def serve(
+async def serve(  # noqa: ASYNC128 - hypercorn calls started()
     app: ASGIApp,
     *,
     config: Config | None = None,
