@@ -9,7 +9,7 @@ import contextlib
 import functools
 import typing
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, Optional, Protocol, TypedDict, TypeVar, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, Optional, Protocol, TypedDict, TypeVar
 
 import attrs
 import pytest
@@ -262,6 +262,7 @@ class Options(TypedDict):
 
 
 UserId = NewType("UserId", int)
+UNION: Any = Union  # of what a type checker would not let stand in a plain expression
 
 
 @pytest.mark.parametrize(
@@ -284,7 +285,7 @@ UserId = NewType("UserId", int)
         (User, "NotImported"),
         ("NotImported", User),
         (User, T),
-        (User, Union[Service, T]),  # noqa: UP007
+        (User, Service | Any),
         (User, Annotated[User, "x"]),
         (Annotated[User | None, "x"], User),
         (list[int], Sequence[str]),
