@@ -262,7 +262,6 @@ class Options(TypedDict):
 
 
 UserId = NewType("UserId", int)
-UNION: Any = Union  # of what a type checker would not let stand in a plain expression
 
 
 @pytest.mark.parametrize(
