@@ -173,7 +173,9 @@ class App:
             raise NoContent(headers={"allow": self._router.allow(segments)})
         match = self._router.match(request.method, segments, ",".join(request.headers.all("accept")) or None)
         if isinstance(match.plan.route, SSE) and request.last_event_id == DONE_ID:
-            raise NoContent  # the stream has said Done(); this is the client that comes back all the same
+            raise NoContent(
+                headers={"cache-control": "no-store"}
+            )  # the stream has said Done(); this is the client that comes back all the same
         return match
 
     async def _refuse(self, request: Request, response: Response, receive: Receive, send: Send) -> None:

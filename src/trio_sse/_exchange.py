@@ -273,7 +273,7 @@ def make_response(value: Any, json: JSONEncoder) -> Response:
 def problem_response(error: HTTPError, json: JSONEncoder) -> Response:
     """The response for an error: a problem document, or nothing where the status has no body."""
     if error.status in (204, 304):
-        return Response(status=204, headers=error.headers)
+        return Response(status=error.status, headers=error.headers)
     return Response(
         json(error.problem()), status=error.status, media_type="application/problem+json", headers=error.headers
     )
