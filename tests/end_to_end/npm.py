@@ -64,10 +64,12 @@ def install() -> Path:
 
 @asynccontextmanager
 async def npm_eventsource(
-    url: str, *names: str, certificate: Certificate | None = None
+    url: str, *names: str, certificate: Certificate | None = None, http2: bool = False
 ) -> AsyncIterator[NpmEventSource]:
     """Connect to a URL, and listen to some names of events."""
     environment = {} if certificate is None else {"NODE_EXTRA_CA_CERTS": str(certificate.authority)}
+    if http2:
+        environment["HTTP2"] = "1"
     script = str(HERE / "eventsource.mjs")
     async with running(needs("node"), script, url, *names, environment=environment) as program:
         yield NpmEventSource(program)

@@ -6,10 +6,14 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import httpx_sse
 import pytest
+
+from examples.notifications import create_app
+from trio_sse import App
 
 from .limits import within
 from .notifications import NAMES, STORY, Notifications, notifying, telling
@@ -116,15 +120,13 @@ async def test_httpx_gets_each_event_at_once(protocol: str, certificate: Certifi
 
 
 @within(15)
-@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
-async def test_npm_eventsource_gets_each_event_at_once(
-    node_modules: Path, secure: bool, certificate: Certificate
-) -> None:
-    notifications = Notifications()
-    trusted = certificate if secure else None
+@pytest.mark.parametrize("way", ["http", "https", "h2"])
+async def test_npm_eventsource_gets_each_event_at_once(node_modules: Path, way: str, certificate: Certificate) -> None:
+    notifications, versions = Notifications(), list[str]()
+    trusted = None if way == "http" else certificate
     async with (
-        serving(notifying(notifications), certificate=trusted) as server,
-        npm_eventsource(f"{server.url}/notifications/stream", *NAMES, certificate=trusted) as source,
+        serving(noting(notifying(notifications), versions), certificate=trusted) as server,
+        npm_eventsource(f"{server.url}/notifications/stream", *NAMES, certificate=trusted, http2=way == "h2") as source,
     ):
         assert await source.happening() == {"kind": "open", "readyState": 1}
         assert await source.event() == ("connected", "", '{"status":"ok"}')
@@ -134,21 +136,57 @@ async def test_npm_eventsource_gets_each_event_at_once(
             assert await source.event() == ("notification", str(n), f'{{"n":{n}}}')
         source.program.terminate()
         await notifications.left.wait()
+    assert versions == ["2" if way == "h2" else "1.1"]
+
+
+def noting(app: App, versions: list[str]) -> Any:
+    """The app, with the HTTP version of each request noted."""
+
+    async def noted(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            versions.append(scope["http_version"])
+        await app(scope, receive, send)
+
+    return noted
+
+
+# -- the example
+
+
+@within(15)
+async def test_the_notification_example_answers_curl_and_npm_eventsource(
+    curl: str, node_modules: Path, protocol: str, certificate: Certificate
+) -> None:
+    trusted = certificate if protocol == "h2" else None
+    version = {"http/1.1": ("--http1.1",), "h2": ("--http2", "--cacert", str(certificate.authority))}[protocol]
+    async with speaking(create_app(), protocol, certificate) as server, httpx_client(protocol, certificate) as client:
+        url = f"{server.url}/notifications/stream"
+        async with (
+            curling(*version, url) as program,
+            npm_eventsource(url, *NAMES, certificate=trusted, http2=protocol == "h2") as source,
+        ):
+            assert (await curl_head(program))[0].endswith(" 200")
+            assert await program.frame() == {"event": "connected", "data": '{"status":"ok"}'}
+            assert await source.event() == ("connected", "", '{"status":"ok"}')
+            published = await client.post(f"{server.url}/notifications", json={"title": "Tea is ready"})
+            assert published.status_code == 200
+            assert json.loads((await program.frame())["data"]) == published.json()
+            assert json.loads((await source.event())[2]) == published.json()
 
 
 # -- in parts: the stream ends, the client comes back with the last id, and Done() stops it
 
 
 @within(15)
-@pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize("way", ["http", "https", "h2"])
 async def test_npm_eventsource_resumes_and_is_stopped_by_done(
-    node_modules: Path, secure: bool, certificate: Certificate
+    node_modules: Path, way: str, certificate: Certificate
 ) -> None:
     resumed_from: list[str | None] = []
-    trusted = certificate if secure else None
+    trusted = None if way == "http" else certificate
     async with (
         serving(telling(resumed_from), certificate=trusted) as server,
-        npm_eventsource(f"{server.url}/story", *NAMES, certificate=trusted) as source,
+        npm_eventsource(f"{server.url}/story", *NAMES, certificate=trusted, http2=way == "h2") as source,
     ):
         for number, part in enumerate(STORY, 1):
             assert await source.event() == ("chapter", str(number), part)
