@@ -17,7 +17,7 @@ nox.options.sessions = ["tests", "typing", "typing_with_trio_typing", "lint", "d
 ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml("pyproject.toml")
 TOOLS = {"chromium": "chromium", "node": "nodejs", "npm": "npm", "curl": "curl"}  # program: Debian package
-OLDEST = {"trio": "0.32.0", "hypercorn": "0.18.0", "attrs": "24.2.0", "msgspec": "0.19.0"}
+OLDEST = {"trio": "0.32.0", "hypercorn": "0.18.0", "attrs": "24.2.0", "msgspec": "0.21.0"}
 
 
 def interpreters() -> list[str]:
