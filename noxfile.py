@@ -110,3 +110,10 @@ def wheel(session: nox.Session) -> None:
     (built,) = (ROOT / "dist").glob("*.whl")
     session.install(str(built), *(f"{name}=={version}" for name, version in OLDEST.items()))
     session.run("pytest", "--ignore=tests/end_to_end", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """What an event costs, beside sse-starlette on uvicorn. Not one of the checks: quiet the machine first."""
+    session.install(".", *groups("bench"))
+    session.run("python", "benchmarks/cost_per_event.py", *session.posargs)
