@@ -589,7 +589,7 @@ async def test_a_generator_that_yields_for_ever_after_cancelled_is_closed(autoju
         await wait_all_tasks_blocked()
 
 
-async def test_the_close_of_a_handler_that_swallowed_cancelled_may_await(
+async def test_a_late_yield_is_cancelled_once_more_and_an_await_in_finally_with_it(
     autojump_clock: MockClock, journal: Journal
 ) -> None:
     async def handler() -> AsyncIterator[Any]:

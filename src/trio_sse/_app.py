@@ -133,7 +133,7 @@ class App:
 
     @cached_property
     def _settings(self) -> Settings:
-        return Settings(self.json, self.error_event, self.cleanup_seconds)
+        return Settings(self.json, self.error_event)
 
     async def _live(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()

@@ -43,7 +43,6 @@ class Settings:
 
     json: JSONEncoder
     error_event: str
-    cleanup_seconds: float
 
 
 class Params(dict[str, Any]):
