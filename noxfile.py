@@ -16,7 +16,13 @@ nox.options.sessions = ["tests", "typing", "typing_with_trio_typing", "lint", "d
 
 ROOT = Path(__file__).parent
 PROJECT = nox.project.load_toml("pyproject.toml")
-TOOLS = {"chromium": "chromium", "node": "nodejs", "npm": "npm", "curl": "curl"}  # program: Debian package
+TOOLS = {  # program: Debian package
+    "chromium": "chromium",
+    "node": "nodejs",
+    "npm": "npm",
+    "curl": "curl",
+    "postgres": "postgresql",  # starts a server of its own on port 5432; the tests' own listens on no port
+}
 OLDEST = {"trio": "0.32.0", "hypercorn": "0.18.0", "attrs": "24.2.0", "msgspec": "0.21.0"}
 
 
@@ -44,16 +50,21 @@ def groups(*names: str) -> list[str]:
 
 def bring_tools(session: nox.Session) -> None:
     """Install the programs that the end-to-end tests talk to, where that is allowed; say what is missing where not."""
-    missing = [program for program in TOOLS if shutil.which(program) is None]
+    missing = [program for program in TOOLS if not is_there(program)]
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
         packages = sorted({TOOLS[program] for program in missing})
         session.run("apt-get", "update", "-qq", external=True, silent=True)
         session.run("apt-get", "install", "-y", "-qq", *packages, external=True, silent=True)
-        missing = [program for program in missing if shutil.which(program) is None]
+        missing = [program for program in missing if not is_there(program)]
     if missing:
         session.warn(
             f"tests that need {', '.join(missing)} are not run: install them (Debian: {' '.join(TOOLS.values())})"
         )
+
+
+def is_there(program: str) -> bool:
+    """Whether a program is installed: on PATH, or where Debian puts a PostgreSQL server."""
+    return shutil.which(program) is not None or any(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
 
 
 @nox.session(python=interpreters())
@@ -89,7 +100,7 @@ def lint(session: nox.Session) -> None:
     session.run(
         "flake8-async",
         "--enable=ASYNC",
-        "--startable-in-context-manager=_run_background",
+        "--startable-in-context-manager=_run_background,run_app_nursery",
         *(str(path) for path in sorted((ROOT / "src").rglob("*.py"))),
     )
 

@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from support.memory import Client
 from trio_sse import SSE, App, BuildError, Get, LifespanError, Post
-from trio_sse._plan import plan_all
+from trio_sse._planner import plan_all
 
 
 async def test_add_gives_a_new_app() -> None:

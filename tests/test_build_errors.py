@@ -174,7 +174,7 @@ def unread() -> UUID:
     raise NotImplementedError
 
 
-BUILT_IN = "app_nursery, cookies, headers, last_event_id, nursery, params, query, request"
+BUILT_IN = "app_nursery, cookies, expire_at, headers, last_event_id, nursery, params, query, request, url"
 
 WHEN_CHECKED: list[tuple[Route, str]] = [
     # names
@@ -186,7 +186,8 @@ WHEN_CHECKED: list[tuple[Route, str]] = [
     (
         Post("/x/:room").handle(wants_zebra),
         "POST /x/:room: handler wants_zebra() asks for 'zebra', which nothing provides. "
-        "Available here: aborted, app_nursery, body, cookies, headers, last_event_id, nursery, params, query, request, room",
+        "Available here: aborted, app_nursery, body, cookies, expire_at, headers, last_event_id, nursery, params, query, "
+        "request, room, url",
     ),
     (
         Get("/x").use(user=wants_itself).handle(answer),
@@ -510,7 +511,7 @@ AT_ONCE: list[tuple[Callable[[], object], str]] = [
     (lambda: Route("/x"), "Route is only what all routes share; write Get, Post, Put, Patch, Delete or SSE"),
     (
         lambda: App().add(answer),  # type: ignore[arg-type]
-        f"add() takes routes, such as SSE('/events').handle(stream), not {answer!r}",
+        f"add() takes routes and controllers, such as SSE('/events').handle(stream), not {answer!r}",
     ),
 ]
 

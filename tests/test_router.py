@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from trio_sse import SSE, BuildError, Delete, Get, HTTPError, MethodNotAllowed, NotAcceptable, NotFound, Post, Route
 from trio_sse._paths import request_segments
-from trio_sse._plan import make_plan
+from trio_sse._planner import make_plan
 from trio_sse._router import Router
 
 EVENTS = "text/event-stream"

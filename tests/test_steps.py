@@ -212,7 +212,7 @@ class Model:
         (any_of(sync, coroutine), ".guard(any_of(sync, coroutine))"),
         (ReadQuery(Model), ".query(Model)"),
         (ReadBody(Model), ".body(Model)"),
-        (ReadBody(list[Model], 10), ".body(list[test_steps.Model], max_size=10)"),
+        (ReadBody(list[Model], 10), ".body(list[Model], max_size=10)"),
     ],
 )
 def test_a_step_reads_as_it_was_declared(step: object, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from ._aborted import Aborted, EndReason
 from ._app import App
+from ._controllers import Controller
 from ._errors import (
     BadRequest,
     BuildError,
@@ -12,6 +13,7 @@ from ._errors import (
     Forbidden,
     Gone,
     HTTPError,
+    Lagged,
     LifespanError,
     MethodNotAllowed,
     NoContent,
@@ -22,13 +24,19 @@ from ._errors import (
     StepError,
     TooManyRequests,
     Unauthorized,
+    UnboundError,
     UnprocessableContent,
     UnsupportedMediaType,
+    URLError,
 )
-from ._exchange import Params
 from ._http import Request, Response, Values
+from ._memory import MemoryRepository
+from ._models import Repository, required
+from ._references import Reference, references
 from ._routes import SSE, Delete, Get, Patch, Post, Put, Route
+from ._running import Params
 from ._steps import any_of
+from ._topics import HasEvents, MemoryTopics, Topic, Topics
 from .server import run, serve
 from .wire import Decoder, Done, ServerSentEvent
 
@@ -39,6 +47,7 @@ __all__ = (
     "BadRequest",
     "BuildError",
     "Conflict",
+    "Controller",
     "DecodeError",
     "Decoder",
     "Delete",
@@ -50,7 +59,11 @@ __all__ = (
     "Get",
     "Gone",
     "HTTPError",
+    "HasEvents",
+    "Lagged",
     "LifespanError",
+    "MemoryRepository",
+    "MemoryTopics",
     "MethodNotAllowed",
     "NoContent",
     "NotAcceptable",
@@ -60,6 +73,8 @@ __all__ = (
     "PayloadTooLarge",
     "Post",
     "Put",
+    "Reference",
+    "Repository",
     "Request",
     "Response",
     "Route",
@@ -67,11 +82,17 @@ __all__ = (
     "ServiceUnavailable",
     "StepError",
     "TooManyRequests",
+    "Topic",
+    "Topics",
+    "URLError",
     "Unauthorized",
+    "UnboundError",
     "UnprocessableContent",
     "UnsupportedMediaType",
     "Values",
     "any_of",
+    "references",
+    "required",
     "run",
     "serve",
 )

@@ -16,6 +16,8 @@ class EndReason(enum.StrEnum):
     """The client closed the connection, or its half of it."""
     ERROR = "error"
     """Something beside the handler failed, such as a task in the request's `nursery`, or the server's own I/O."""
+    EXPIRED = "expired"
+    """The credentials that the stream was opened with have expired; see `expire_at`."""
     CANCELLED = "cancelled"
     """The server cancelled the request; stock hypercorn does so when its shutdown has lasted `graceful_timeout`."""
 

@@ -5,7 +5,9 @@ Owns the app's settings, the compiled router and the dispatch of an ASGI scope. 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, MutableMapping
+import time
+import traceback
+from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any, Final, Self
@@ -15,23 +17,21 @@ import trio
 
 from ._aborted import Aborted
 from ._connection import Connection, Receive
+from ._context import nearest, type_name
+from ._controllers import Controller
 from ._errors import BuildError, HTTPError, NoContent
-from ._exchange import (
-    NURSERY_STATE,
-    Exchange,
-    Params,
-    Refusal,
-    Settings,
-    StreamExchange,
-    ValueExchange,
-    problem_response,
-)
+from ._exchange import Exchange, Refusal, Settings, StreamExchange, ValueExchange, problem_response
 from ._http import Request, Response, Values
+from ._injection import Provider, Recipe, Scope, Wiring, make_provider, value_provider
 from ._outgoing import Send
 from ._paths import raw_path_of, request_segments
-from ._plan import plan_all
+from ._plan import Plan
+from ._planner import plan_all
 from ._router import Match, Router
 from ._routes import SSE, Route
+from ._running import Params
+from ._services import live
+from ._urls import Urls
 from .wire import DONE_ID, JSONEncoder, encode_json
 
 __all__ = ("App",)
@@ -49,6 +49,8 @@ TYPES: Final[Mapping[str, Any]] = {
     "request": Request,
 }
 
+NOT_GIVEN: Final = object()
+
 
 def _check_seconds(_app: object, field: attrs.Attribute[float], value: float) -> None:
     if not value > 0:
@@ -62,58 +64,137 @@ def _check_event_name(_app: object, _field: object, value: str) -> None:
 
 @attrs.frozen(slots=False)
 class App:
-    """An application: routes, and the settings that they share. An ASGI 3 callable.
+    """An application: routes, services, and the settings that they share. An ASGI 3 callable.
 
-    Immutable: `add` returns a new app. Everything about the routes is checked by `check`, which the server runs before
-    it accepts the first client.
+    Immutable: every method returns a new app. Everything about routes and services is checked by `check`, which the
+    server runs before it accepts the first client.
 
     Args:
         routes: The routes; usually added with `add`.
+        providers: What makes the services; added with `provide`.
         json: Encodes what is not text: event data, JSON responses. It returns str, or bytes in UTF-8.
         error_event: The name of the event that tells a client of an unexpected error. Not `error`, which EventSource
             uses for its own.
         cleanup_seconds: The time limit of each clean-up that the library shields from cancellation: closing a
-            generator, leaving a step.
+            generator, leaving a step or a service.
+        wall_clock: The time in seconds since 1970, against which `expire_at` is read; tests replace it.
     """
 
     routes: tuple[Route, ...] = ()
+    providers: tuple[Provider, ...] = attrs.field(default=(), kw_only=True)
     json: JSONEncoder = attrs.field(default=encode_json, kw_only=True)
     error_event: str = attrs.field(default="stream-error", kw_only=True, validator=_check_event_name)
     cleanup_seconds: float = attrs.field(default=5.0, kw_only=True, validator=_check_seconds)
+    wall_clock: Callable[[], float] = attrs.field(default=time.time, kw_only=True)
 
-    def add(self, *routes: Route) -> Self:
-        """Add routes.
+    def add(self, *members: Route | Controller, **named: Route | Controller) -> Self:
+        """Add routes and controllers.
+
+        Args:
+            *members: Routes, which have no names then, and controllers, which are named after the last word of their
+                prefixes: a route `events` of `Controller("/orders")` is `orders.events` to `url`.
+            **named: The same under other names.
 
         Raises:
-            BuildError: Something is not a route.
+            BuildError: Something is neither.
         """
-        for route in routes:
-            if not isinstance(route, Route):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
-                raise BuildError(f"add() takes routes, such as SSE('/events').handle(stream), not {route!r}")
+        pairs = [(member.name, member) for member in members if _check_member(member)]
+        pairs += [(name, member) for name, member in named.items() if _check_member(member)]
+        routes: list[Route] = []
+        for name, member in pairs:
+            routes += member.flatten(name) if isinstance(member, Controller) else [attrs.evolve(member, name=name)]
         return attrs.evolve(self, routes=(*self.routes, *routes))
 
-    def check(self) -> None:
-        """Check all routes, and compile them.
+    def provide(
+        self,
+        token: Any,
+        factory: Callable[..., object] | None = None,
+        *,
+        value: object = NOT_GIVEN,
+        scope: Scope = "app",
+    ) -> Self:
+        """Say what makes a service: `.provide(OrderService)`, or `.provide(Repository[Order], SqlOrders)`.
+
+        A class is called with what its constructor's parameters are annotated with, services like itself; a function
+        likewise. An `@asynccontextmanager` function is entered, and so is a class whose instances are async context
+        managers; all are left in reverse order. Where the same class is provided under two tokens it is one service.
+
+        Args:
+            token: What it is asked for by. A function that is given alone says it by its return annotation.
+            factory: What makes it, where the token does not make itself.
+            value: The service, where there is one already; in place of `factory`.
+            scope: `app` makes it at start-up, for all. `request` makes one for each request that needs it; it may take
+                a request's values by name: `request`, `headers`, `cookies`, `query`, `last_event_id`, `aborted`,
+                `nursery`. Both may take `app_nursery`.
 
         Raises:
-            BuildError: A mistake in a route, or between two; the message says which and what to do.
+            BuildError: It makes nothing, or does not say what; or the token is provided already.
         """
-        self._router  # noqa: B018 - a cached property: looking is making
+        if value is NOT_GIVEN:
+            provider = make_provider(token, factory, scope)
+        elif factory is not None or scope != "app":
+            raise BuildError("provide() takes a value alone; a value is not made, and lives as long as the app")
+        else:
+            provider = value_provider(token, value)
+        if any(provider.token == other.token for other in self.providers):
+            name = type_name(provider.token)
+            raise BuildError(f"{name} is provided already; for a test write .override({name}, value)")
+        return attrs.evolve(self, providers=(*self.providers, provider))
+
+    def override(self, token: Any, value: object) -> Self:
+        """Replace a service by a value, for a test. What only the replaced one would need is not made either.
+
+        Raises:
+            BuildError: Nothing provides such a service.
+        """
+        tokens = [provider.token for provider in self.providers]
+        if token not in tokens:
+            name, known = type_name(token), [*map(type_name, tokens)]
+            raise BuildError(
+                f"nothing provides {name}, so there is nothing to override.{nearest(name, known)} "
+                f"Provided are: {', '.join(known) or 'none'}"
+            )
+        replaced = self.providers[tokens.index(token)]
+        return attrs.evolve(
+            self,
+            providers=tuple(value_provider(token, value, p) if p is replaced else p for p in self.providers),
+        )
+
+    def url(self, name: str, /, **values: Any) -> str:
+        """The path of a named route: `app.url("orders.events", order=order)`.
+
+        It begins where the app does: a step's own `url`, which takes the same, knows where the app is mounted.
+
+        Args:
+            name: The route's name.
+            **values: Its path parameters; one that refers to a model takes an id, a reference or a model.
+
+        Raises:
+            URLError: There is no such route, a parameter is missing or not its own, or its value does not fit.
+        """
+        return self._urls.make(name, values)
+
+    def check(self) -> None:
+        """Check all services and routes, and compile them.
+
+        Raises:
+            BuildError: A mistake in a service or a route, or between two; the message says which and what to do.
+        """
+        self._compiled  # noqa: B018 - a cached property: looking is making
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[dict[str, Any]]:
-        """The app's life: check it, and hold its nursery open.
+        """The app's life: check it, make its services, and hold its nursery open.
 
         The server runs it. Where the app is mounted in another one that does not pass the lifespan on, enter this in
         the outer app's lifespan and let that yield the same state.
 
         Yields:
-            What belongs into the lifespan's state, from where requests take `app_nursery`.
+            What belongs into the lifespan's state, from where requests take services and `app_nursery`.
         """
         self.check()
-        async with trio.open_nursery() as nursery:
-            yield {NURSERY_STATE: nursery}
-            nursery.cancel_scope.cancel(reason="the app has been shut down")
+        async with live(self._made_at_start, self.cleanup_seconds) as life:
+            yield {self._state_key: life}
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -128,25 +209,53 @@ class App:
                 raise NotImplementedError(f"the ASGI scope type {other!r} is unknown")
 
     @cached_property
+    def _wiring(self) -> Wiring:
+        return Wiring(self.providers, TYPES)
+
+    @cached_property
+    def _plans(self) -> tuple[Plan, ...]:
+        return plan_all(self.routes, TYPES, self._wiring)
+
+    @cached_property
     def _router(self) -> Router:
-        return Router(plan_all(self.routes, TYPES))
+        return Router(self._plans)
+
+    @cached_property
+    def _urls(self) -> Urls:
+        return Urls(self._plans)
+
+    @cached_property
+    def _compiled(self) -> tuple[Router, Urls]:
+        return self._router, self._urls
+
+    @property
+    def _made_at_start(self) -> tuple[Recipe, ...]:
+        return self._wiring.at_start(token for plan in self._plans for token in plan.services)
 
     @cached_property
     def _settings(self) -> Settings:
-        return Settings(self.json, self.error_event)
+        return Settings(self.json, self.error_event, self._state_key, self.url, self.wall_clock)
+
+    @property
+    def _state_key(self) -> str:
+        """Where its life is in the server's state: two apps that are mounted side by side have one each."""
+        return f"trio_sse.app:{id(self):x}"
 
     async def _live(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()
+        started = False
         try:
-            self.check()
-        except BuildError as error:
-            await send({"type": "lifespan.startup.failed", "message": str(error)})
-            return
-        async with self.lifespan() as state:
-            scope.setdefault("state", {}).update(state)
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-        await send({"type": "lifespan.shutdown.complete"})
+            async with self.lifespan() as state:
+                scope.setdefault("state", {}).update(state)
+                started = True
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except Exception as error:
+            if started:
+                raise
+            await send({"type": "lifespan.startup.failed", "message": _told(error)})
+        else:
+            await send({"type": "lifespan.shutdown.complete"})
 
     async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
         try:
@@ -185,3 +294,14 @@ class App:
 
     def _connection(self, receive: Receive, send: Send, label: str, max_body: int) -> Connection:
         return Connection(receive, send, label=label, max_body=max_body, cleanup_seconds=self.cleanup_seconds)
+
+
+def _check_member(member: object) -> bool:
+    if not isinstance(member, Route | Controller):
+        raise BuildError(f"add() takes routes and controllers, such as SSE('/events').handle(stream), not {member!r}")
+    return True
+
+
+def _told(error: Exception) -> str:
+    """How a server is told why there is no start: a mistake in the app says it all itself."""
+    return str(error) if isinstance(error, BuildError) else "".join(traceback.format_exception(error))

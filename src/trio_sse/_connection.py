@@ -96,6 +96,7 @@ class Connection:
         self._nursery: trio.Nursery | None = None
         self._work_scope = trio.CancelScope(shield=True)  # not without end: the watcher passes a cancellation on
         self._finish_scope = trio.CancelScope(shield=True)  # likewise
+        self._expiry = trio.CancelScope()
         self._handler_ended = False
         self._nobody_listens = False
         self._errors: list[Exception] = []
@@ -131,9 +132,18 @@ class Connection:
         self._work_scope.cancel(reason=reason)
         if reason is EndReason.CANCELLED:
             self._finish_scope.cancel(reason=reason)
-        elif reason is EndReason.CLIENT_GONE:
+        elif reason is not EndReason.ERROR:
             self._finish_scope.deadline = trio.current_time() + self.cleanup_seconds
-        self._nobody_listens = self._nobody_listens or reason is not EndReason.ERROR
+        self._nobody_listens = self._nobody_listens or reason in (EndReason.CLIENT_GONE, EndReason.CANCELLED)
+
+    @property
+    def ending(self) -> bool:
+        """Whether something other than the handler is ending the request."""
+        return self.aborted.is_set()
+
+    def expire_at(self, deadline: float) -> None:
+        """End the request at a time of Trio's clock, unless an earlier one has been set."""
+        self._expiry.deadline = min(self._expiry.deadline, deadline)
 
     def handler_has_ended(self) -> None:
         """Say that the handler is done, so that nothing that happens from now on counts as an abort."""
@@ -177,7 +187,10 @@ class Connection:
 
     async def _watch(self) -> None:
         try:
-            await self._wait_for_the_client_to_go()
+            with self._expiry:
+                await self._wait_for_the_client_to_go()
+            if self._expiry.cancelled_caught:
+                self.abort(EndReason.EXPIRED)
             await self._wait_for_the_driver(shield=False)
         except BaseException:
             self.abort(EndReason.CANCELLED)

@@ -23,6 +23,7 @@ __all__ = (
     "BUILT_IN",
     "UNKNOWN",
     "Parameter",
+    "class_annotations",
     "describe",
     "field_annotations",
     "fits",
@@ -40,17 +41,21 @@ BUILT_IN: Final[Mapping[str, str]] = types.MappingProxyType(
         "app_nursery": "the app's nursery; its tasks outlive the request",
         "body": "the request body: bytes, or what .body() declared",
         "cookies": "the request's cookies",
+        "expire_at": "ends the stream at a wall-clock time, so that its client comes back with fresh credentials",
         "headers": "the request's headers",
         "last_event_id": "the id after which a reconnecting client goes on, or None",
         "nursery": "the request's nursery; its tasks end with the request",
         "params": "the path parameters",
         "query": "the query string's values, or what .query() declared",
         "request": "the request itself",
+        "url": "makes the URL of a named route",
     }
 )
 
 UNKNOWN: Final = inspect.Parameter.empty
 """Stands for an annotation that is missing. One that cannot be read at run time stays the text that it is."""
+
+UNIONS: Final = (Union, types.UnionType)
 
 PROMOTED: Final = frozenset({(int, float), (int, complex), (float, complex)})
 """Classes that are taken for others although they are not related (PEP 484, "the numeric tower")."""
@@ -108,6 +113,16 @@ def field_annotations(cls: Any) -> Mapping[str, Any]:
     return {field.name: UNKNOWN if field.type is None else _evaluate(cls, field.type) for field in fields}
 
 
+def class_annotations(cls: type[Any]) -> Mapping[str, Any]:
+    """The annotations of a class and its bases, each evaluated by itself; properties count by what they return."""
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        found |= {name: _evaluate(base, text) for name, text in _raw_annotations(base).items()}
+        properties = ((name, value) for name, value in vars(base).items() if isinstance(value, property))
+        found |= {name: return_annotation(value.fget) for name, value in properties if value.fget is not None}
+    return found
+
+
 def describe(function: object) -> str:
     """How messages name a function: `authenticate()`, or `lambda (shop.py:12)`."""
     if isinstance(function, functools.partial):
@@ -128,9 +143,19 @@ def name_of(function: object) -> str:
 
 
 def type_name(annotation: Any) -> str:
-    """How messages name a type: `Order`, `list[int]`."""
+    """How messages name a type: `Order`, `list[int]`, `Reference[Order]`."""
+    origin: Any = get_origin(annotation)
+    arguments = get_args(annotation)
+    if arguments and origin not in UNIONS and inspect.isclass(origin):
+        return f"{getattr(annotation, '_name', None) or type_name(origin)}[{', '.join(map(_argument_name, arguments))}]"
     name = annotation.__qualname__ if inspect.isclass(annotation) else str(annotation)
     return name.replace("<locals>.", "").replace("typing.", "")
+
+
+def _argument_name(argument: Any) -> str:
+    if argument is type(None):
+        return "None"
+    return "..." if argument is ... else type_name(argument)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -204,7 +229,7 @@ def _classes(annotation: Any) -> tuple[type, ...] | None:
     origin = get_origin(annotation)
     if origin is Annotated:
         return _classes(get_args(annotation)[0])
-    if origin in (Union, types.UnionType):
+    if origin in UNIONS:
         parts = [_classes(part) for part in get_args(annotation)]
         return None if None in parts else tuple(c for part in parts if part for c in part)
     if annotation is None:

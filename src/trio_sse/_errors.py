@@ -4,7 +4,8 @@ Four families, told apart by whose mistake it is:
 
 * `BuildError`: the application is put together wrongly. Raised when the app is built, never while a client waits.
 * `HTTPError`: an answer to the client, raised by a step or a handler before the response has started.
-* `EventError`, `StepError`, `LifespanError`: the application broke a rule while it was running.
+* `EventError`, `StepError`, `LifespanError`, `UnboundError`, `URLError`, `Lagged`: the application broke a rule, or
+  could not keep up, while it was running.
 * `DecodeError`: a received stream cannot be read.
 
 This module imports no other module of the package: a route is a label that someone else puts on.
@@ -26,6 +27,7 @@ __all__ = (
     "Forbidden",
     "Gone",
     "HTTPError",
+    "Lagged",
     "LifespanError",
     "MethodNotAllowed",
     "NoContent",
@@ -35,7 +37,9 @@ __all__ = (
     "ServiceUnavailable",
     "StepError",
     "TooManyRequests",
+    "URLError",
     "Unauthorized",
+    "UnboundError",
     "UnprocessableContent",
     "UnsupportedMediaType",
 )
@@ -55,6 +59,33 @@ class StepError(Exception):
 
 class LifespanError(Exception):
     """Something needs the app's life span (`app_nursery`, for one) and the server did not run it."""
+
+
+class UnboundError(Exception):
+    """A model's events were asked for, but no repository has bound the model to its topic."""
+
+
+class URLError(ValueError):
+    """No URL can be made: no route has this name, or a value does not fit its path."""
+
+
+class Lagged(Exception):
+    """A subscriber has fallen further behind than a topic keeps events; those in between are lost to it.
+
+    Attributes:
+        topic: Which topic.
+        behind: The number of events that it had not read.
+        kept: How many of them are still there.
+    """
+
+    def __init__(self, topic: str, behind: int, kept: int) -> None:
+        super().__init__(topic, behind, kept)
+        self.topic = topic
+        self.behind = behind
+        self.kept = kept
+
+    def __str__(self) -> str:
+        return f"a subscriber of {self.topic} is {self.behind} events behind, of which {self.kept} are kept"
 
 
 class HTTPError(Exception):

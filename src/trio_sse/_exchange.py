@@ -5,24 +5,28 @@ Owns what goes into the response: status, headers, frames, problem documents. Th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from contextlib import AsyncExitStack
+from datetime import datetime
+from functools import partial
 from typing import Any, cast
 
 import attrs
 import trio
 
+from ._aborted import EndReason
 from ._connection import Connection
-from ._errors import HTTPError, LifespanError
+from ._errors import HTTPError, LifespanError, Unauthorized
 from ._http import Request, Response
 from ._plan import Plan
 from ._producer import produce
 from ._router import Match
 from ._routes import SSE
-from ._running import call_plainly, run_steps
-from .wire import DONE_ID, Done, EventError, EventLike, JSONEncoder, ServerSentEvent, encode, encode_comment
+from ._running import run_steps
+from ._services import Life, call_plainly
+from .wire import DONE_ID, Done, EventError, JSONEncoder, ServerSentEvent, encode, encode_comment
 
-__all__ = ("Params", "Refusal", "Settings", "StreamExchange", "ValueExchange")
+__all__ = ("Refusal", "Settings", "StreamExchange", "ValueExchange")
 
 STREAM_HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -33,28 +37,27 @@ VARY = (b"vary", b"Accept")
 HEARTBEAT = encode_comment("")
 DONE = encode(ServerSentEvent(data=None, event="stream-done", id=DONE_ID))
 """A browser keeps an id without data too; the npm package `eventsource` keeps only those of dispatched events."""
-NURSERY_STATE = "trio_sse.app_nursery"
-"""Where the lifespan leaves the app's nursery in the server's state (ASGI lifespan, `scope["state"]`)."""
+EXPIRED = encode(ServerSentEvent(data=None, event="stream-expired"))
+"""The last event of a stream whose credentials have expired. It has no id: the client goes on where it was."""
 
 
 @attrs.frozen
 class Settings:
-    """What an app sets for all its exchanges."""
+    """What an app sets for all its exchanges.
+
+    Attributes:
+        json: Encodes what is not text.
+        error_event: The name of the event that tells of an error.
+        state_key: Where the lifespan leaves the app's `Life` in the server's state (ASGI lifespan, `scope["state"]`).
+        url: Makes the path of a named route.
+        wall_clock: The time in seconds since 1970.
+    """
 
     json: JSONEncoder
     error_event: str
-
-
-class Params(dict[str, Any]):
-    """The path parameters, as `params.room` and as `params["room"]`."""
-
-    __slots__ = ()
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(f"there is no path parameter {name!r}; there is {', '.join(self) or 'none'}") from None
+    state_key: str
+    url: Callable[..., str]
+    wall_clock: Callable[[], float]
 
 
 class Refusal:
@@ -94,6 +97,9 @@ class Exchange:
 
     async def finish(self, error: Exception | None) -> None:
         """End the response; `error` is what the work failed with."""
+        expired = self.connection.aborted.reason is EndReason.EXPIRED
+        if expired and error is None and not self.connection.out.started:
+            self.refusal = self.refusal or Unauthorized("The credentials have expired.")
         if self.connection.out.started or (error is None and self.refusal is None):
             await self.end(error)
         else:
@@ -107,13 +113,13 @@ class Exchange:
                 if "nursery" in self.plan.needs:
                     await connection.open_background()
                 values = self._values()
-                await run_steps(self.plan, values, connection, stack)
+                await run_steps(self.plan, values, connection, stack, self.life)
                 await self.answer(values)
             finally:
                 connection.handler_has_ended()
                 await connection.close_background()  # noqa: ASYNC102 - shields itself, with a time limit
 
-    async def answer(self, values: dict[str, Any]) -> None:
+    async def answer(self, values: dict[Hashable, Any]) -> None:
         """Run the handler."""
         raise NotImplementedError
 
@@ -121,9 +127,40 @@ class Exchange:
         """End a response that went well, or that has started."""
         raise NotImplementedError
 
-    def _values(self) -> dict[str, Any]:
+    def life(self) -> Life:
+        """What lives as long as the app.
+
+        Raises:
+            LifespanError: The server, or the app around this one, does not run the lifespan.
+        """
+        life = self.request.scope.get("state", {}).get(self.settings.state_key)
+        if not isinstance(life, Life):
+            raise LifespanError(
+                f"{self.plan.label} needs what the app's lifespan holds (its nursery or its services), but that is not "
+                "running: the server or the app around this one does not pass it on; enter app.lifespan() in the outer "
+                "lifespan and yield its state"
+            )
+        return life
+
+    def expire_at(self, when: datetime | float) -> None:
+        """What steps know as `expire_at`. The wall clock is read here, once; from now on Trio's time counts.
+
+        Raises:
+            Unauthorized: It is in the past.
+            ValueError: A datetime without a time zone.
+        """
+        seconds = _timestamp(when) - self.settings.wall_clock()
+        if seconds <= 0:
+            raise Unauthorized("The credentials have expired.")
+        self.expire_in(seconds)
+
+    def expire_in(self, seconds: float) -> None:
+        """A plain request is not cut off: it was let in while its credentials were good."""
+
+    def _values(self) -> dict[Hashable, Any]:
         """The built-in values, as far as the plan needs them."""
-        values: dict[str, Any] = dict(self.match.params)
+        values: dict[Hashable, Any] = {}
+        values.update(self.match.params)
         for name in self.plan.needs:
             source = BUILT_IN_VALUES.get(name)
             if source is not None:
@@ -141,7 +178,7 @@ class ValueExchange(Exchange):
 
     response: Response | None = None
 
-    async def answer(self, values: dict[str, Any]) -> None:
+    async def answer(self, values: dict[Hashable, Any]) -> None:
         """Run the handler, and make the response while the steps are still entered."""
         if self.request.method != "HEAD":
             self.response = make_response(await call_plainly(self.plan.handler, values), self.settings.json)
@@ -158,7 +195,16 @@ class ValueExchange(Exchange):
 class StreamExchange(Exchange):
     """Answers with a stream of events."""
 
-    async def answer(self, values: dict[str, Any]) -> None:
+    def __init__(self, connection: Connection, match: Match, request: Request, settings: Settings) -> None:
+        super().__init__(connection, match, request, settings)
+        assert isinstance(self.plan.route, SSE)  # noqa: S101 - the app makes a stream of these only
+        self.route = self.plan.route
+
+    def expire_in(self, seconds: float) -> None:
+        """End the stream then, and tell the client."""
+        self.connection.expire_at(trio.current_time() + seconds)
+
+    async def answer(self, values: dict[Hashable, Any]) -> None:
         """Run the handler; it says when the response starts."""
         if self.request.method == "HEAD":
             await self.connection.out.start(200, (*STREAM_HEADERS, *self.vary()))
@@ -173,7 +219,7 @@ class StreamExchange(Exchange):
         """
         out = self.connection.out
         if error is None:
-            await out.end()
+            await out.end(EXPIRED if self.connection.aborted.reason is EndReason.EXPIRED else b"")
         elif self.request.http_version == "2":
             await out.end(self._error_frame(error))
         else:
@@ -181,9 +227,7 @@ class StreamExchange(Exchange):
 
     async def _start(self) -> None:
         """Send the headers and a first frame, so that the client's `open` waits for no event."""
-        route = self.plan.route
-        assert isinstance(route, SSE)  # noqa: S101 - the app makes a stream of these only
-        out = self.connection.out
+        route, out = self.route, self.connection.out
         await out.start(200, (*STREAM_HEADERS, *self.vary()))
         retry = route.retry_milliseconds
         await out.write(HEARTBEAT if retry is None else encode(ServerSentEvent(retry=retry)))
@@ -200,22 +244,22 @@ class StreamExchange(Exchange):
         return last
 
     def _encode(self, item: Any) -> tuple[bytes, bool]:
+        """The frames of an item, and whether the stream ends with them."""
+        items: list[Any] = item
         try:
-            if isinstance(item, list):
-                return self._encode_batch(cast("list[EventLike | Done]", item))
-            if isinstance(item, Done):
-                return DONE, True
-            return encode(item, self.settings.json), False
+            if not isinstance(item, list):
+                return self._frame(item), isinstance(item, Done)
+            ends = [index for index, each in enumerate(items) if isinstance(each, Done)]
+            last = ends[0] + 1 if ends else len(items)
+            return b"".join([self._frame(each) for each in items[:last]]), bool(ends)
         except EventError as error:
             raise error.at(self.plan.label) from None
 
-    def _encode_batch(self, items: list[EventLike | Done]) -> tuple[bytes, bool]:
-        frames: list[bytes] = []
-        for item in items:
-            if isinstance(item, Done):
-                return b"".join((*frames, DONE)), True
-            frames.append(encode(item, self.settings.json))
-        return b"".join(frames), False
+    def _frame(self, item: Any) -> bytes:
+        if isinstance(item, Done):
+            return DONE
+        typed = self.plan.events
+        return encode(item if typed is None else typed.event(item), self.settings.json)
 
     def _error_frame(self, error: Exception) -> bytes:
         known = http_error(error)
@@ -228,25 +272,33 @@ class StreamExchange(Exchange):
         return encode({"event": self.settings.error_event, "data": problem}, self.settings.json)
 
 
-def _app_nursery(exchange: Exchange) -> trio.Nursery:
-    nursery = exchange.request.scope.get("state", {}).get(NURSERY_STATE)
-    if not isinstance(nursery, trio.Nursery):
-        raise LifespanError(
-            f"{exchange.plan.label} asks for 'app_nursery', but the app's lifespan is not running: the server or the "
-            "app around this one does not pass it on; enter app.lifespan() in the outer lifespan and yield its state"
-        )
-    return nursery
+def _url(exchange: Exchange) -> Callable[..., str]:
+    return partial(_url_under, exchange.request.scope.get("root_path", ""), exchange.settings.url)
+
+
+def _url_under(root: str, url: Callable[..., str], name: str, /, **values: Any) -> str:
+    """The path of a route as the client has to write it, also where the app is mounted somewhere."""
+    return root.rstrip("/") + url(name, **values)
+
+
+def _timestamp(when: datetime | float) -> float:
+    if not isinstance(when, datetime):
+        return when
+    if when.tzinfo is None:
+        raise ValueError(f"{when!r} has no time zone, so it is no moment; make it with tz=UTC")
+    return when.timestamp()
 
 
 BUILT_IN_VALUES: dict[str, Callable[[Exchange], Any]] = {
     "aborted": lambda exchange: exchange.connection.aborted,
-    "app_nursery": _app_nursery,
+    "app_nursery": lambda exchange: exchange.life().nursery,
     "cookies": lambda exchange: exchange.request.cookies,
+    "expire_at": lambda exchange: exchange.expire_at,
     "headers": lambda exchange: exchange.request.headers,
     "last_event_id": lambda exchange: exchange.request.last_event_id,
     "nursery": lambda exchange: exchange.connection.background,
-    "params": lambda exchange: Params(exchange.match.params),
     "query": lambda exchange: exchange.request.query,
+    "url": _url,
 }
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Mapping
 from urllib.parse import quote, unquote_to_bytes
 
 import attrs
 
 from ._errors import BadRequest, BuildError
 
-__all__ = ("Path", "request_segments")
+__all__ = ("Path", "request_segments", "to_path")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -52,8 +53,28 @@ class Path:
         """The names of the parameters, in order."""
         return tuple(segment[1:] for segment in self.segments if segment.startswith(":"))
 
+    def under(self, prefix: Path) -> Path:
+        """This pattern behind a prefix.
+
+        Raises:
+            BuildError: Both name the same parameter.
+        """
+        joined = Path(prefix.segments + self.segments)
+        _check_names(str(joined), joined.names)
+        return joined
+
+    def fill(self, values: Mapping[str, str]) -> str:
+        """The path in which each parameter is replaced by a value, percent-encoded."""
+        parts = (quote(values[part[1:]] if part.startswith(":") else part, safe="") for part in self.segments)
+        return "/" + "/".join(parts)
+
     def __str__(self) -> str:
         return "/" + "/".join(self.segments)
+
+
+def to_path(path: str | Path) -> Path:
+    """A pattern, or the text of one."""
+    return path if isinstance(path, Path) else Path.parse(path)
 
 
 def request_segments(raw_path: bytes, root_path: str = "") -> tuple[str, ...]:

@@ -6,16 +6,15 @@ sent is raised inside the generator, at its `yield`. It does not know events or 
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import trio
 
+from ._calls import Call
 from ._connection import Connection
 from ._errors import StepError
-from ._plan import Call
 from ._steps import Kind
 
 __all__ = ("produce",)
@@ -120,27 +119,3 @@ async def _close(source: Any) -> None:
         _, rest = group.split(GeneratorExit)
         if rest is not None:
             raise rest from None
-
-
-@contextlib.asynccontextmanager
-async def leaving(manager: Any, connection: Connection, who: str) -> AsyncGenerator[Any, None]:
-    """Enter a step's context manager, and leave it shielded, with a time limit.
-
-    The scope surrounds the manager's whole life, for the same reason as above. A manager may swallow an error of the
-    handler, but neither an abort nor an error that its own overrunning would hide.
-    """
-    failure: BaseException | None = None
-    with trio.CancelScope() as scope:
-        async with manager as value:
-            try:
-                yield value
-            except BaseException as error:
-                failure = error
-                raise
-            finally:
-                scope.shield = True
-                scope.deadline = trio.current_time() + connection.cleanup_seconds
-    if scope.cancelled_caught:
-        connection.log_overstay(f"leaving {who}", "it was cancelled")
-    if failure is not None and (scope.cancelled_caught or connection.aborted.is_set()):
-        raise failure

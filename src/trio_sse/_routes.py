@@ -6,24 +6,25 @@ Owns what a route says. Every method returns a new value; nothing is checked her
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import attrs
 
-from ._context import describe, name_of
+from ._builder import Builder
+from ._context import describe, name_of, type_name
 from ._errors import BuildError, EventError
-from ._paths import Path
-from ._steps import DEFAULT_MAX_BODY, AnyOf, Guard, ReadBody, ReadQuery, Step, Use, kind_of
-from .wire import check_retry
+from ._paths import Path, to_path
+from ._steps import DEFAULT_MAX_BODY, ReadBody, ReadQuery, kind_of
+from .wire import Done, ServerSentEvent, check_name, check_retry
 
 __all__ = ("SSE", "Delete", "Get", "Patch", "Post", "Put", "Route")
 
 Handler = Callable[..., object]
 
-
-def _parse(path: str | Path) -> Path:
-    return path if isinstance(path, Path) else Path.parse(path)
+NOT_A_VALUE = (Mapping, list, ServerSentEvent, Done)
+"""What a handler yields to say something else than a plain value."""
 
 
 def _refuse_base(_route: object, _field: object, _value: str) -> None:
@@ -31,46 +32,21 @@ def _refuse_base(_route: object, _field: object, _value: str) -> None:
 
 
 @attrs.frozen(repr=False)
-class Route:
-    """What all routes share: a path, steps, and a handler.
+class Route(Builder):
+    """What all routes share: a path, steps, services, and a handler.
 
     Attributes:
         path: The parsed pattern.
         steps: Middleware, guards and readers, in the order in which they run.
+        services: The services that are injected, by name.
         handler: The function that answers, once `.handle` has named it.
+        name: How the app knows it, as in `app.url("orders.events")`; empty where it has been given no name.
     """
 
-    path: Path = attrs.field(converter=_parse)
-    steps: tuple[Step, ...] = attrs.field(default=(), kw_only=True)
+    path: Path = attrs.field(converter=to_path)
     handler: Handler | None = attrs.field(default=None, kw_only=True)
+    name: str = attrs.field(default="", kw_only=True)
     method: str = attrs.field(default="", init=False, validator=_refuse_base)
-
-    def use(self, *middleware: Callable[..., object], **named: Callable[..., object]) -> Self:
-        """Add middleware, which runs before the response starts.
-
-        `.use(user=authenticate)` binds what it returns to the name `user`. `.use(auth)` takes one that returns an attrs
-        value of a declared type, each public field of which becomes a name, or nothing. A function may be sync (run in
-        place), async, or an `@asynccontextmanager` function: that one is left after the handler, in reverse order.
-
-        Raises:
-            BuildError: It is not a function of one of these kinds.
-        """
-        steps = [Use(function) for function in middleware] + [Use(function, name) for name, function in named.items()]
-        for step in steps:
-            kind_of(step.function)
-        return self._add(*steps)
-
-    def guard(self, *guards: Callable[..., object] | AnyOf) -> Self:
-        """Add guards: functions that return True to go on, or False for a 403.
-
-        Raises:
-            BuildError: It is not a function.
-        """
-        steps = [guard if isinstance(guard, AnyOf) else Guard(guard) for guard in guards]
-        for step in steps:
-            for function in step.functions if isinstance(step, AnyOf) else (step.function,):
-                kind_of(function)
-        return self._add(*steps)
 
     def query(self, model: type[Any]) -> Self:
         """Read the query string into a value of `model` (an attrs class, a dataclass, …), as `query`.
@@ -106,9 +82,6 @@ class Route:
         kind_of(handler)
         return attrs.evolve(self, handler=handler)
 
-    def _add(self, *steps: Step) -> Self:
-        return attrs.evolve(self, steps=(*self.steps, *steps))
-
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
@@ -117,7 +90,7 @@ class Route:
 
     def __repr__(self) -> str:
         handler = f".handle({name_of(self.handler)})" if self.handler is not None else ""
-        return self._head() + "".join(map(str, self.steps)) + handler
+        return self._head() + self._shared() + handler
 
 
 @attrs.frozen(repr=False)
@@ -173,6 +146,24 @@ def _check_retry(_route: object, _field: object, value: int | None) -> None:
         raise BuildError(f"retry({value!r}): {error.reason}") from None
 
 
+def _check_event_types(_route: object, _field: object, pairs: tuple[tuple[str, type[Any]], ...]) -> None:
+    names, classes = [name for name, _ in pairs], [cls for _, cls in pairs]
+    for name, cls in pairs:
+        try:
+            check_name(name)
+        except EventError as error:
+            raise BuildError(f".events({name}=…): {error.reason}") from None
+        if not inspect.isclass(cls):
+            raise BuildError(f".events() takes classes, as in .events(tick=Tick), not {name}={cls!r}")
+        if issubclass(cls, NOT_A_VALUE):
+            raise BuildError(
+                f".events({name}={type_name(cls)}): a handler that yields {type_name(cls)} means an event, a batch of "
+                "them or the stream's end already; name an attrs class or another one of your own"
+            )
+        if names.count(name) > 1 or classes.count(cls) > 1:
+            raise BuildError(f".events({name}={type_name(cls)}): each name has one class, and each class one name")
+
+
 @attrs.frozen(repr=False)
 class SSE(Route):
     """A route that answers with a stream of events.
@@ -188,6 +179,7 @@ class SSE(Route):
     method: str = attrs.field(default="GET", kw_only=True, validator=_check_method)
     heartbeat_seconds: float | None = attrs.field(default=15.0, kw_only=True, validator=_check_heartbeat)
     retry_milliseconds: int | None = attrs.field(default=None, kw_only=True, validator=_check_retry)
+    event_types: tuple[tuple[str, type[Any]], ...] = attrs.field(default=(), kw_only=True, validator=_check_event_types)
 
     def heartbeat(self, seconds: float | None) -> Self:
         """Send a comment after that many seconds without traffic; 15 unless set, None for never.
@@ -200,6 +192,18 @@ class SSE(Route):
         """Tell each client, first of all, how long to wait before it reconnects."""
         return attrs.evolve(self, retry_milliseconds=milliseconds)
 
+    def events(self, **classes: type[Any]) -> Self:
+        """Name the classes of the values that the handler yields: `.events(tick=Tick, order=OrderUpdate)`.
+
+        The handler may then yield a plain value, which goes out as the data of an event with its class's name. The
+        nearest class counts, where one is derived from another. Events and mappings may be yielded beside them; one
+        without a name takes that of its data's class.
+
+        Raises:
+            BuildError: It is no class, a class of values that mean something else, or is named twice.
+        """
+        return attrs.evolve(self, event_types=(*self.event_types, *classes.items()))
+
     def __str__(self) -> str:
         return f"SSE {self.path}" if self.method == "GET" else f"SSE {self.method} {self.path}"
 
@@ -207,4 +211,6 @@ class SSE(Route):
         method = "" if self.method == "GET" else f", method={self.method!r}"
         heartbeat = "" if self.heartbeat_seconds == 15.0 else f".heartbeat({self.heartbeat_seconds})"
         retry = "" if self.retry_milliseconds is None else f".retry({self.retry_milliseconds})"
-        return f"SSE({str(self.path)!r}{method}){heartbeat}{retry}"
+        types = ", ".join(f"{name}={type_name(cls)}" for name, cls in self.event_types)
+        events = f".events({types})" if types else ""
+        return f"SSE({str(self.path)!r}{method}){heartbeat}{retry}{events}"

@@ -5,20 +5,39 @@ Owns what a step's answer means. It does not know how a response is sent.
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Callable, Hashable
 from contextlib import AsyncExitStack
 from typing import Any
 
+from ._calls import Call
 from ._connection import Connection
-from ._errors import Forbidden, StepError
-from ._plan import Call, Check, ParseBody, ParseQuery, Plan, Provide
-from ._producer import leaving
-from ._steps import Kind
+from ._context import type_name
+from ._errors import Forbidden, NotFound, StepError
+from ._lookup import Lookup
+from ._plan import Check, Fetch, Gather, Load, Make, ParseBody, ParseQuery, Plan, Provide, Refer
+from ._references import Reference
+from ._services import Life, call_plainly, enter, make
 
-__all__ = ("call_plainly", "run_steps")
+__all__ = ("Params", "run_steps")
+
+Values = dict[Hashable, Any]
 
 
-async def run_steps(plan: Plan, values: dict[str, Any], connection: Connection, stack: AsyncExitStack) -> None:
+class Params(dict[str, Any]):
+    """The path parameters, as `params.room` and as `params["room"]`."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"there is no path parameter {name!r}; there is {', '.join(self) or 'none'}") from None
+
+
+async def run_steps(
+    plan: Plan, values: Values, connection: Connection, stack: AsyncExitStack, life: Callable[[], Life]
+) -> None:
     """Run the steps; what they provide goes into `values`, what has to be left later onto `stack`.
 
     Raises:
@@ -28,7 +47,7 @@ async def run_steps(plan: Plan, values: dict[str, Any], connection: Connection, 
     for operation in plan.operations:
         match operation:
             case Provide(call, name, fields):
-                _bind(operation, await _enter(call, values, connection, stack), name, fields, values)
+                _bind(operation, await enter(call, values, connection, stack), name, fields, values)
             case Check(calls):
                 await _check(calls, values)
             case ParseQuery(reader):
@@ -38,31 +57,48 @@ async def run_steps(plan: Plan, values: dict[str, Any], connection: Connection, 
                     reader.check_media_type(values["request"].headers)
                 body = await connection.body.read()
                 values["body"] = body if reader is None else reader.read(body)
+            case _:
+                await _supply(operation, values, connection, stack, life)
 
 
-async def call_plainly(call: Call, values: dict[str, Any]) -> Any:
-    """Call a function that is sync or async, and give what it returns.
+async def _supply(
+    operation: Fetch | Make | Refer | Load | Gather,
+    values: Values,
+    connection: Connection,
+    stack: AsyncExitStack,
+    life: Callable[[], Life],
+) -> None:
+    """Make what the next call needs."""
+    match operation:
+        case Fetch(key):
+            values[key] = life().values[key]
+        case Make(recipe):
+            values[recipe.key] = await make(recipe, values, connection, stack)
+        case Refer():
+            _refer(operation, values)
+        case Load(parameter):
+            values[parameter] = await _load(values[parameter])
+        case Gather(key, model, fields):
+            found = {field: values[parameter] for field, parameter in fields}
+            values[key] = Params(found) if model is None else model(**found)
 
-    Raises:
-        StepError: A sync function returned a coroutine, which nobody would await.
-    """
-    result = call.function(**call.arguments(values))
-    if call.kind is Kind.ASYNC:
-        return await result
-    if inspect.iscoroutine(result):
-        result.close()
-        raise StepError(f"{call} is not an async function but returned a coroutine; write it with 'async def'")
-    return result
+
+def _refer(step: Refer, values: Values) -> None:
+    """Make a reference; all of a request that refer to one model share what has been looked up."""
+    lookup = values.get((Lookup, step.repository))
+    if lookup is None:
+        lookup = values[Lookup, step.repository] = Lookup[Any](values[step.repository])
+    values[step.parameter] = Reference[Any](step.model, values[step.parameter], lookup)
 
 
-async def _enter(call: Call, values: dict[str, Any], connection: Connection, stack: AsyncExitStack) -> Any:
-    if call.kind is not Kind.CONTEXT:
-        return await call_plainly(call, values)
-    manager = call.function(**call.arguments(values))
-    return await stack.enter_async_context(leaving(manager, connection, str(call)))
+async def _load(reference: Reference[Any]) -> Any:
+    found = await reference
+    if found is None:
+        raise NotFound(f"There is no {type_name(reference.model)} with this id.")
+    return found
 
 
-def _bind(step: Provide, value: Any, name: str | None, fields: tuple[str, ...], values: dict[str, Any]) -> None:
+def _bind(step: Provide, value: Any, name: str | None, fields: tuple[str, ...], values: Values) -> None:
     if name is not None:
         values[name] = value
     elif value is None and fields:
@@ -76,7 +112,7 @@ def _bind(step: Provide, value: Any, name: str | None, fields: tuple[str, ...], 
         values.update((field, getattr(value, field)) for field in fields)
 
 
-async def _check(calls: tuple[Call, ...], values: dict[str, Any]) -> None:
+async def _check(calls: tuple[Call, ...], values: Values) -> None:
     for call in calls:
         answer = await call_plainly(call, values)
         if not isinstance(answer, bool):

@@ -15,8 +15,9 @@ import attrs
 
 from ._context import describe, layers, name_of, type_name
 from ._errors import BuildError
+from ._models import Required
 
-__all__ = ("AnyOf", "Guard", "Kind", "ReadBody", "ReadQuery", "Step", "Use", "any_of", "kind_of")
+__all__ = ("AnyOf", "Guard", "Kind", "ReadBody", "ReadQuery", "Step", "Typed", "Use", "any_of", "kind_of", "typed")
 
 
 DEFAULT_MAX_BODY = 1024 * 1024
@@ -86,7 +87,39 @@ class ReadBody:
         return f".body({type_name(self.model)}{size})"
 
 
-Step = Use | Guard | AnyOf | ReadQuery | ReadBody
+@attrs.frozen
+class Typed:
+    """Turns a path parameter into a reference to a model, or, where `required`, into the model itself.
+
+    Without `parameter` it is the one that the class's name matches.
+    """
+
+    model: type[Any]
+    parameter: str | None = None
+    required: bool = False
+
+    def __str__(self) -> str:
+        model = type_name(self.model)
+        model = f"required({model})" if self.required else model
+        return f".types({model})" if self.parameter is None else f".types({self.parameter}={model})"
+
+
+Step = Use | Guard | AnyOf | ReadQuery | ReadBody | Typed
+
+
+def typed(model: type[Any] | Required[Any], parameter: str | None = None) -> Typed:
+    """The step for what `.types()` was given.
+
+    Raises:
+        BuildError: It is no class.
+    """
+    found: object = model.model if isinstance(model, Required) else model
+    if not inspect.isclass(found):
+        raise BuildError(
+            f".types() takes model classes, as in .types(Ticket), .types(room=ChatRoom) or .types(required(Ticket)), "
+            f"not {found!r}"
+        )
+    return Typed(found, parameter, isinstance(model, Required))
 
 
 def any_of(*guards: Callable[..., object] | AnyOf) -> AnyOf:

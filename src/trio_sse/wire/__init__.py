@@ -17,6 +17,7 @@ from ._event import (
     EventLike,
     NoData,
     ServerSentEvent,
+    check_name,
     check_retry,
 )
 
@@ -34,6 +35,7 @@ __all__ = (
     "JSONEncoder",
     "NoData",
     "ServerSentEvent",
+    "check_name",
     "check_retry",
     "encode",
     "encode_comment",

@@ -1,0 +1,343 @@
+"""Injection: which provider makes which service, of what, and for how long it lives.
+
+Owns providers and all checks between them: missing ones, circles, a service of the app that wants a request's value.
+Pure: `_services` calls the providers.
+
+A service is asked for by its *token*: a class, or a generic alias such as `Repository[Order]`, or an `Annotated` one
+where there are two of a kind.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import Annotated, Any, Final, Literal, NewType, Union, get_args, get_origin
+
+import attrs
+
+from ._calls import Call, result_type
+from ._context import UNKNOWN, Parameter, describe, fits, nearest, parameters_of, type_name
+from ._errors import BuildError
+from ._steps import Kind, kind_of
+
+__all__ = ("Provider", "Recipe", "Scope", "ServiceKey", "Wiring", "make_provider", "value_provider")
+
+Scope = Literal["app", "request"]
+"""How long a service lives: as long as the app, made at start-up; or for one request, made when it is first needed."""
+
+OF_THE_APP: Final = frozenset({"app_nursery"})
+OF_THE_REQUEST: Final = frozenset(
+    {"aborted", "cookies", "expire_at", "headers", "last_event_id", "nursery", "query", "request", "url"}
+)
+"""The built-in names that a provider can take beside services."""
+
+NOT_A_SERVICE: Final = (UNKNOWN, Any, object, None, type(None))
+
+
+@attrs.frozen
+class ServiceKey:
+    """Where a service is kept among the values of a request."""
+
+    token: Any
+
+
+@attrs.frozen
+class Provider:
+    """What makes a service.
+
+    Attributes:
+        token: What it is asked for by.
+        factory: A class, a function, or an `@asynccontextmanager` function.
+        scope: How long what it makes lives.
+        replaced: The provider that this one overrides.
+    """
+
+    token: Any
+    factory: Callable[..., object]
+    scope: Scope = "app"
+    replaced: Provider | None = None
+
+    def __str__(self) -> str:
+        return type_name(self.factory) if inspect.isclass(self.factory) else describe(self.factory)
+
+
+@attrs.frozen
+class Recipe:
+    """A provider with everything that is known before it is called."""
+
+    key: ServiceKey
+    call: Call
+    scope: Scope
+
+    @property
+    def needs(self) -> Iterator[ServiceKey]:
+        """The services that it is made of."""
+        return (key for _, key in self.call.sources if isinstance(key, ServiceKey))
+
+
+def make_provider(token: Any, factory: Callable[..., object] | None, scope: Scope) -> Provider:
+    """Check what `provide` was given.
+
+    Raises:
+        BuildError: It makes nothing, or does not say what.
+    """
+    if scope not in ("app", "request"):
+        raise BuildError(f"the scope of a service is 'app' or 'request', not {scope!r}")
+    if factory is None:
+        token, factory = _what_it_makes(token), token
+    _check_token(token)
+    if not callable(factory):
+        raise BuildError(
+            f"{type_name(token)} is provided by a class or a function that makes it, not by {factory!r}; for a value "
+            f"that is there already write .provide({type_name(token)}, value=…)"
+        )
+    _check_factory(token, factory)
+    return Provider(token, factory, scope)
+
+
+def value_provider(token: Any, value: object, replaced: Provider | None = None) -> Provider:
+    """A provider of a value that is there already; it lives as long as the app. What overrides need not fit.
+
+    Raises:
+        BuildError: The value is no such service.
+    """
+    _check_token(token)
+    if replaced is None and not fits(type(value), token):
+        raise BuildError(f"{value!r} is no {type_name(token)}")
+    return Provider(token, _Value(value), "app", replaced)
+
+
+class Wiring:
+    """All providers of an app, checked against each other.
+
+    Attributes:
+        recipes: How to make each service, by its token; each stands after those that it needs.
+
+    Raises:
+        BuildError: A provider is missing, they form a circle, or one outlives what it needs. The message has the chain.
+    """
+
+    def __init__(self, providers: Iterable[Provider], types_of: Mapping[str, Any]) -> None:
+        self._providers = {provider.token: provider for provider in providers}
+        self._types_of = types_of
+        self.recipes: dict[Any, Recipe] = {}
+        for token in self._providers:
+            self._add(token, ())
+
+    def __contains__(self, token: Any) -> bool:
+        return token in self.recipes
+
+    def in_order(self, token: Any) -> Iterator[Recipe]:
+        """What a request has to make or fetch for a service, in order, the service itself last."""
+        recipe = self.recipes[token]
+        if recipe.scope == "request":
+            for key in recipe.needs:
+                yield from self.in_order(key.token)
+        yield recipe
+
+    def at_start(self, injected: Iterable[Any]) -> tuple[Recipe, ...]:
+        """The services to make at start-up, in order: all of the app's, but for those that only an overridden provider
+        would need.
+        """
+        unneeded = self._only_for_overridden(set(injected))
+        return tuple(
+            recipe for token, recipe in self.recipes.items() if recipe.scope == "app" and token not in unneeded
+        )
+
+    def hint(self, token: Any) -> str:
+        """What might have been meant by a token that nothing provides."""
+        for other in self._providers:
+            if inspect.isclass(other) and (get_origin(token) or token) in other.__mro__:
+                name = type_name(other)
+                return f" {name} is one, but is provided as {name} only; add .provide({type_name(token)}, {name})"
+        return nearest(type_name(token), map(type_name, self._providers))
+
+    # -- compiling
+
+    def _add(self, token: Any, chain: tuple[tuple[Provider, str], ...]) -> Recipe:
+        """Make the recipe of a token; `chain` are those that led here, each with the parameter that did."""
+        if token in self.recipes:
+            return self.recipes[token]
+        provider = self._providers[token]
+        if any(other.token == token for other, _ in chain):
+            raise BuildError(
+                f"{type_name(token)} needs itself: {_chain(chain, token)}; break the circle, so that one of them is "
+                "made first"
+            )
+        alias = self._alias(provider)
+        if alias is not None:
+            target = self._add(alias, (*chain, (provider, "")))
+            call = Call(_same, Kind.SYNC, (("service", target.key),))
+            return self._keep(token, call, target.scope)
+        sources = tuple(self._sources(provider, chain))
+        return self._keep(token, Call(provider.factory, _kind_of(provider.factory), sources), provider.scope)
+
+    def _keep(self, token: Any, call: Call, scope: Scope) -> Recipe:
+        return self.recipes.setdefault(token, Recipe(ServiceKey(token), call, scope))
+
+    def _alias(self, provider: Provider) -> Any:
+        """The other token under which the same class is provided: the service is the same one."""
+        factory = provider.factory
+        return factory if factory in self._providers and factory != provider.token else None
+
+    def _sources(self, provider: Provider, chain: tuple[tuple[Provider, str], ...]) -> Iterator[tuple[str, Hashable]]:
+        for parameter in parameters_of(provider.factory):
+            here = (*chain, (provider, parameter.name))
+            token = next((t for t in _tokens_in(parameter.annotation) if t in self._providers), None)
+            if token is not None:
+                self._check_scope(provider, self._add(token, here), here)
+                yield parameter.name, ServiceKey(token)
+            elif self._is_built_in(parameter):
+                self._check_built_in(provider, parameter, here)
+                yield parameter.name, parameter.name
+            elif parameter.required:
+                raise self._missing(provider, parameter, here)
+
+    def _is_built_in(self, parameter: Parameter) -> bool:
+        known = parameter.name in OF_THE_APP | OF_THE_REQUEST
+        return known and fits(self._types_of.get(parameter.name, UNKNOWN), parameter.annotation)
+
+    @staticmethod
+    def _check_scope(provider: Provider, needed: Recipe, chain: tuple[tuple[Provider, str], ...]) -> None:
+        if provider.scope == "app" and needed.scope == "request":
+            token = needed.key.token
+            raise BuildError(
+                f"{type_name(provider.token)} lives as long as the app, but needs {type_name(token)}, which lives for "
+                f"one request: {_chain(chain, token)}; provide {type_name(provider.token)} with scope='request' too"
+            )
+
+    @staticmethod
+    def _check_built_in(provider: Provider, parameter: Parameter, chain: tuple[tuple[Provider, str], ...]) -> None:
+        if provider.scope == "app" and parameter.name in OF_THE_REQUEST:
+            raise BuildError(
+                f"{type_name(provider.token)} lives as long as the app, but takes {parameter.name!r}, which belongs to "
+                f"one request: {_chain(chain)}; provide {type_name(provider.token)} with scope='request'"
+            )
+
+    def _missing(self, provider: Provider, parameter: Parameter, chain: tuple[tuple[Provider, str], ...]) -> BuildError:
+        wanted = parameter.annotation
+        if wanted in NOT_A_SERVICE:
+            return BuildError(
+                f"{provider} takes {parameter.name!r} without saying what it is: {_chain(chain)}; annotate it with the "
+                "type of a service, or give it a default"
+            )
+        if isinstance(wanted, str):
+            return BuildError(
+                f"{provider} takes {parameter.name!r} as {wanted!r}, which cannot be looked up at run time: "
+                f"{_chain(chain)}; import it at module level and not under 'if TYPE_CHECKING'"
+            )
+        name = type_name(wanted)
+        return BuildError(
+            f"nothing provides {name}: {_chain(chain, wanted)}; add .provide({name}, …) to the app.{self.hint(wanted)}"
+        )
+
+    def _only_for_overridden(self, injected: set[Any]) -> set[Any]:
+        """The services that overridden providers need and nobody else does."""
+        unneeded: set[Any] = set()
+        while True:
+            users = [recipe for token, recipe in self.recipes.items() if token not in unneeded]
+            needed = injected | {key.token for recipe in users for key in recipe.needs}
+            more = {token for token in self._dropped(unneeded) if token not in needed} - unneeded
+            if not more:
+                return unneeded
+            unneeded |= more
+
+    def _dropped(self, unneeded: set[Any]) -> Iterator[Any]:
+        """What overridden providers and unneeded ones are made of."""
+        for token, provider in self._providers.items():
+            if provider.replaced is not None:
+                for parameter in parameters_of(provider.replaced.factory):
+                    yield from (t for t in _tokens_in(parameter.annotation) if t in self.recipes)
+            if token in unneeded:
+                yield from (key.token for key in self.recipes[token].needs)
+
+
+@attrs.frozen
+class _Value:
+    """A factory of one value."""
+
+    value: object
+
+    def __call__(self) -> object:
+        return self.value
+
+    def __repr__(self) -> str:
+        return f"value={self.value!r}"
+
+
+def _same(service: object) -> object:
+    return service
+
+
+def _kind_of(factory: Callable[..., object]) -> Kind:
+    """How a factory is called. A class whose instances are async context managers gives what entering one gives."""
+    if inspect.isclass(factory) and hasattr(factory, "__aenter__") and hasattr(factory, "__aexit__"):
+        return Kind.CONTEXT
+    return kind_of(factory)
+
+
+def _what_it_makes(factory: Any) -> Any:
+    """The token of a provider that was given alone."""
+    if get_origin(factory) is not None or getattr(factory, "_is_protocol", False) or inspect.isabstract(factory):
+        raise BuildError(
+            f"{type_name(factory)} cannot be made by itself; name what makes it: .provide({type_name(factory)}, …)"
+        )
+    if inspect.isclass(factory) or not callable(factory):
+        return factory
+    made = result_type(factory)
+    if isinstance(made, str):
+        raise BuildError(
+            f"{describe(factory)} is annotated to return {made!r}, which cannot be looked up at run time; import it at "
+            "module level and not under 'if TYPE_CHECKING'"
+        )
+    if made in NOT_A_SERVICE:
+        raise BuildError(
+            f"{describe(factory)} does not say what it provides; annotate what it returns, or name it: "
+            f".provide(Service, {describe(factory).removesuffix('()')})"
+        )
+    return made
+
+
+def _check_token(token: Any) -> None:
+    known = inspect.isclass(token) or get_origin(token) is not None or isinstance(token, NewType)
+    if not known or get_origin(token) in (Union, types.UnionType):
+        raise BuildError(
+            "a service is known by its class, as in .provide(OrderService), or by an alias such as Repository[Order], "
+            f"not by {token!r}"
+        )
+
+
+def _check_factory(token: Any, factory: Callable[..., object]) -> None:
+    if kind_of(factory) is Kind.GENERATOR:
+        raise BuildError(
+            f"{describe(factory)} yields; decorate it with @contextlib.asynccontextmanager to provide a "
+            f"{type_name(token)}"
+        )
+    made = factory if inspect.isclass(factory) else result_type(factory)
+    if not fits(made, token):
+        raise BuildError(f"{describe(factory)} makes {type_name(made)}, which is no {type_name(token)}")
+
+
+def _tokens_in(annotation: Any) -> tuple[Any, ...]:
+    """The tokens that an annotation may stand for, the most exact first: `Annotated[A, …] | None` is also A."""
+    if annotation in NOT_A_SERVICE or isinstance(annotation, str):
+        return ()
+    origin = get_origin(annotation)
+    if origin in (Union, types.UnionType):
+        return tuple(token for part in get_args(annotation) for token in _tokens_in(part))
+    return (annotation, get_args(annotation)[0]) if origin is Annotated else (annotation,)
+
+
+def _chain(chain: tuple[tuple[Provider, str], ...], token: Any = None) -> str:
+    """How messages show what led where: `OrderService(store: SqlStore) → SqlStore(pool: Pool)`."""
+    wanted = [provider.token for provider, _ in chain[1:]] + [token]
+    steps = zip(chain, wanted, strict=True)
+    return " → ".join(_link(provider, parameter, to) for (provider, parameter), to in steps)
+
+
+def _link(provider: Provider, parameter: str, wanted: Any) -> str:
+    if not parameter:
+        return f"{type_name(provider.token)} (which is {provider})"
+    takes = parameter if wanted is None else f"{parameter}: {type_name(wanted)}"
+    return f"{str(provider).removesuffix('()')}({takes})"

@@ -1,0 +1,108 @@
+"""Models: what the library needs to know of a class of the user's: its id, what finds it, and how a path names it.
+
+Owns the id field's rules, the matching of a class with path parameters, and `Repository`. Pure: it finds nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+import attrs
+
+from ._context import class_annotations, type_name
+
+__all__ = ("IdField", "Repository", "Required", "id_field_of", "parameter_names", "required")
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+DEFAULT_ID_FIELD: Final = "id"
+
+_WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+
+
+class Repository(Protocol[T_co]):
+    """Finds models by id: what a `Reference` needs of a storage, and no more.
+
+    `Repository[Ticket]` is also the token by which the one for tickets is provided and injected. Its methods are called
+    from many tasks at once, and may be cancelled anywhere.
+    """
+
+    async def get(self, id: Any, /) -> T_co | None:
+        """Find the model with an id, or None. The id has been read into the type of the model's id field."""
+        ...
+
+    async def get_many(self, ids: Sequence[Any], /) -> Mapping[Any, T_co]:
+        """Find the models with these ids, each of which comes once; those that are not found are left out."""
+        ...
+
+
+@attrs.frozen
+class IdField:
+    """The field that tells one instance of a model from another.
+
+    Attributes:
+        name: The attribute's name.
+        type: Its annotation, into which the text of a path is read.
+    """
+
+    name: str
+    type: Any
+
+
+def id_field_of(model: type[Any]) -> IdField:
+    """The id field of a model: `id`, or what the class names as in `id_field: ClassVar[str] = "number"`.
+
+    Raises:
+        TypeError: There is no such field, or its type cannot be looked up.
+    """
+    name = getattr(model, "id_field", DEFAULT_ID_FIELD)
+    if not isinstance(name, str):
+        raise TypeError(f"{type_name(model)}.id_field is the name of a field, not {name!r}")
+    found = class_annotations(model).get(name)
+    if found is None:
+        raise TypeError(
+            f"{type_name(model)} has no annotated field {name!r}; where another one holds its id, name that in the "
+            'class: id_field: ClassVar[str] = "number"'
+        )
+    if isinstance(found, str):
+        raise TypeError(
+            f"{type_name(model)}.{name} is annotated {found!r}, which cannot be looked up at run time; import it at "
+            "module level and not under 'if TYPE_CHECKING'"
+        )
+    return IdField(name, found)
+
+
+def parameter_names(model: type[Any]) -> frozenset[str]:
+    """The path parameters that a model class matches.
+
+    For OrderItem `order_item`, `orderItem`, `OrderItem`, each of them also with `Ref` or `_ref` at its end.
+    """
+    pascal = model.__name__
+    snake = _WORD_BOUNDARY.sub("_", pascal).lower()
+    first, *rest = snake.split("_")
+    camel = first + "".join(word.capitalize() for word in rest)
+    plain = {pascal, pascal[:1].lower() + pascal[1:], camel, snake}
+    return frozenset(name + suffix for name in plain for suffix in ("", "Ref", "_ref"))
+
+
+@attrs.frozen
+class Required(Generic[T]):
+    """Marks a model that must be there: see `required`."""
+
+    model: type[T]
+
+    def __str__(self) -> str:
+        return f"required({type_name(self.model)})"
+
+
+def required(model: type[T]) -> Required[T]:
+    """A model that must be there: `.types(required(Ticket))`.
+
+    Where that step stands the ticket is looked up, before the response starts: the parameter is the ticket itself, or
+    the answer is a 404. (The plain `.types(Ticket)` gives a `Reference[Ticket]`, which is looked up when awaited. An
+    SSE handler that finds nothing then can only end its stream, after which an EventSource reconnects for ever.)
+    """
+    return Required(model)
