@@ -36,7 +36,7 @@ from ._references import Reference, references
 from ._routes import SSE, Delete, Get, Patch, Post, Put, Route
 from ._running import Params
 from ._steps import any_of
-from ._topics import HasEvents, MemoryTopics, Topic, Topics
+from ._topics import HasEvents, MemoryTopic, MemoryTopics, Topic, Topics
 from .server import run, serve
 from .wire import Decoder, Done, ServerSentEvent
 
@@ -63,6 +63,7 @@ __all__ = (
     "Lagged",
     "LifespanError",
     "MemoryRepository",
+    "MemoryTopic",
     "MemoryTopics",
     "MethodNotAllowed",
     "NoContent",

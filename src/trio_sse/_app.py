@@ -41,12 +41,14 @@ TYPES: Final[Mapping[str, Any]] = {
     "app_nursery": trio.Nursery,
     "body": bytes,
     "cookies": Mapping,
+    "expire_at": Callable,
     "headers": Values,
     "last_event_id": str | None,
     "nursery": trio.Nursery,
     "params": Params,
     "query": Values,
     "request": Request,
+    "url": Callable,
 }
 
 NOT_GIVEN: Final = object()
@@ -133,7 +135,10 @@ class App:
         if value is NOT_GIVEN:
             provider = make_provider(token, factory, scope)
         elif factory is not None or scope != "app":
-            raise BuildError("provide() takes a value alone; a value is not made, and lives as long as the app")
+            raise BuildError(
+                f".provide({type_name(token)}, value=…) takes neither a factory nor a scope: a value is there already, "
+                "and lives as long as the app"
+            )
         else:
             provider = value_provider(token, value)
         if any(provider.token == other.token for other in self.providers):
@@ -157,7 +162,9 @@ class App:
         replaced = self.providers[tokens.index(token)]
         return attrs.evolve(
             self,
-            providers=tuple(value_provider(token, value, p) if p is replaced else p for p in self.providers),
+            providers=tuple(
+                value_provider(token, value, p.replaced or p) if p is replaced else p for p in self.providers
+            ),
         )
 
     def url(self, name: str, /, **values: Any) -> str:
@@ -222,7 +229,7 @@ class App:
 
     @cached_property
     def _urls(self) -> Urls:
-        return Urls(self._plans)
+        return Urls(self._plans, self._router.answers)
 
     @cached_property
     def _compiled(self) -> tuple[Router, Urls]:

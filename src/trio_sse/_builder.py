@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import attrs
 
-from ._context import type_name
+from ._context import is_type, type_name
 from ._errors import BuildError
 from ._models import Required
 from ._steps import AnyOf, Guard, Step, Use, kind_of, typed
@@ -67,7 +67,7 @@ class Builder:
             **services: Tokens by name: classes, or aliases such as `Repository[Order]`.
         """
         for name, token in services.items():
-            if isinstance(token, str) or token is None:
+            if not is_type(token):
                 raise BuildError(f".inject({name}={token!r}) takes a type, as in .inject({name}=OrderService)")
         return attrs.evolve(self, services=(*self.services, *services.items()))
 

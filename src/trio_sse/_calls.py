@@ -5,6 +5,7 @@ Owns what a prepared call is, and how a provider's or a middleware's result is n
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Hashable, Mapping
 from typing import Any, get_args, get_origin
 
@@ -13,7 +14,7 @@ import attrs
 from ._context import UNKNOWN, describe, return_annotation
 from ._steps import Kind, kind_of
 
-__all__ = ("Call", "result_type")
+__all__ = ("Call", "kind_of_factory", "result_type")
 
 
 @attrs.frozen
@@ -46,6 +47,13 @@ class Call:
 
     def __str__(self) -> str:
         return describe(self.function)
+
+
+def kind_of_factory(factory: Callable[..., object]) -> Kind:
+    """How a factory is called. A class whose instances are async context managers gives what entering one gives."""
+    if inspect.isclass(factory) and hasattr(factory, "__aenter__") and hasattr(factory, "__aexit__"):
+        return Kind.CONTEXT
+    return kind_of(factory)
 
 
 def result_type(function: Callable[..., Any]) -> Any:

@@ -133,7 +133,7 @@ class Connection:
         if reason is EndReason.CANCELLED:
             self._finish_scope.cancel(reason=reason)
         elif reason is not EndReason.ERROR:
-            self._finish_scope.deadline = trio.current_time() + self.cleanup_seconds
+            self._limit_the_finish()
         self._nobody_listens = self._nobody_listens or reason in (EndReason.CLIENT_GONE, EndReason.CANCELLED)
 
     @property
@@ -234,6 +234,13 @@ class Connection:
         error = self._error()
         if error is not None:
             raise error
+
+    def _limit_the_finish(self) -> None:
+        """Give the end of the response its time: from when it begins, after all clean-up, or from now."""
+        if self._finish_scope.is_relative is None:  # it has begun
+            self._finish_scope.deadline = trio.current_time() + self.cleanup_seconds
+        else:
+            self._finish_scope.relative_deadline = self.cleanup_seconds
 
     async def _in_scope(self, scope: trio.CancelScope, work: Work) -> None:
         try:

@@ -13,7 +13,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Final, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Final, NewType, TypeVar, Union, get_args, get_origin
 
 import attrs
 
@@ -21,12 +21,17 @@ from ._errors import BuildError
 
 __all__ = (
     "BUILT_IN",
+    "UNIONS",
     "UNKNOWN",
     "Parameter",
+    "alternatives",
     "class_annotations",
+    "derives",
     "describe",
     "field_annotations",
     "fits",
+    "is_distinct",
+    "is_type",
     "layers",
     "name_of",
     "nearest",
@@ -91,11 +96,12 @@ def parameters_of(function: Callable[..., object]) -> tuple[Parameter, ...]:
     Raises:
         BuildError: It has parameters that cannot be filled by name.
     """
+    target = _constructed(function) if inspect.isclass(function) else function
     try:
-        signature = inspect.signature(function)
+        signature = inspect.signature(target)
     except (TypeError, ValueError):
         raise BuildError(f"{describe(function)} has no signature to read; wrap it in a function") from None
-    hints = _annotations(function)
+    hints = _annotations(target)
     bound = _bound(function)
     return tuple(_parameter(function, raw, hints) for raw in signature.parameters.values() if raw.name not in bound)
 
@@ -146,9 +152,11 @@ def type_name(annotation: Any) -> str:
     """How messages name a type: `Order`, `list[int]`, `Reference[Order]`."""
     origin: Any = get_origin(annotation)
     arguments = get_args(annotation)
-    if arguments and origin not in UNIONS and inspect.isclass(origin):
+    if origin is types.UnionType:
+        return " | ".join(map(_argument_name, arguments))
+    if arguments and inspect.isclass(origin):
         return f"{getattr(annotation, '_name', None) or type_name(origin)}[{', '.join(map(_argument_name, arguments))}]"
-    name = annotation.__qualname__ if inspect.isclass(annotation) else str(annotation)
+    name = annotation.__qualname__ if is_type(annotation) and origin is None else str(annotation)
     return name.replace("<locals>.", "").replace("typing.", "")
 
 
@@ -162,6 +170,31 @@ def nearest(word: str, words: Iterable[str]) -> str:
     """` Did you mean 'user'?` for a word that is close to one of `words`, else nothing."""
     close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.75)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def is_type(value: object) -> bool:
+    """Whether something is a class, an alias such as `Repository[Order]`, or a NewType, rather than a value."""
+    return inspect.isclass(value) or get_origin(value) is not None or isinstance(value, NewType)
+
+
+def is_distinct(annotation: object) -> bool:
+    """Whether a type has been given a meaning of its own beside that of its class: an Annotated one, or a NewType."""
+    return get_origin(annotation) is Annotated or isinstance(annotation, NewType)
+
+
+def alternatives(annotation: Any) -> tuple[Any, ...]:
+    """The types that an annotation may stand for, the most exact first: `Annotated[A, …] | None` is also A."""
+    origin = get_origin(annotation)
+    if origin in UNIONS:
+        return tuple(each for part in get_args(annotation) for each in alternatives(part))
+    return (annotation, get_args(annotation)[0]) if origin is Annotated else (annotation,)
+
+
+def derives(cls: type[Any], wanted: Any) -> bool:
+    """Whether a class is derived from a type; what is a `Repository[Order]` is no `Repository[User]`."""
+    if get_origin(wanted) is None:
+        return wanted in cls.__mro__
+    return any(wanted in vars(base).get("__orig_bases__", ()) for base in cls.__mro__)
 
 
 def fits(offered: Any, wanted: Any) -> bool:
@@ -178,6 +211,14 @@ def fits(offered: Any, wanted: Any) -> bool:
 
 def _related(a: type, b: type) -> bool:
     return issubclass(a, b) or (a, b) in PROMOTED
+
+
+def _constructed(cls: type[Any]) -> type[Any]:
+    """The class whose constructor a class has: one derived from a protocol shows a stand-in until its first call."""
+    if getattr(cls.__init__, "__module__", "") != "typing":
+        return cls
+    own = ((base, vars(base)["__init__"]) for base in cls.__mro__ if "__init__" in vars(base))
+    return next(base for base, init in own if getattr(init, "__module__", "") != "typing")
 
 
 def _bound(function: Any) -> Mapping[str, object]:

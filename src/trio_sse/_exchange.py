@@ -5,11 +5,13 @@ Owns what goes into the response: status, headers, frames, problem documents. Th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
 from typing import Any, cast
+from urllib.parse import quote
 
 import attrs
 import trio
@@ -85,6 +87,7 @@ class Exchange:
         self.request = request
         self.settings = settings
         self.refusal: HTTPError | None = None
+        self.expired = Unauthorized("The credentials have expired.")
 
     async def work(self) -> None:
         """Enter the steps, answer, leave the steps. An HTTPError before the start is an answer, not an error."""
@@ -99,7 +102,7 @@ class Exchange:
         """End the response; `error` is what the work failed with."""
         expired = self.connection.aborted.reason is EndReason.EXPIRED
         if expired and error is None and not self.connection.out.started:
-            self.refusal = self.refusal or Unauthorized("The credentials have expired.")
+            self.refusal = self.refusal or self.expired
         if self.connection.out.started or (error is None and self.refusal is None):
             await self.end(error)
         else:
@@ -142,17 +145,21 @@ class Exchange:
             )
         return life
 
-    def expire_at(self, when: datetime | float) -> None:
+    def expire_at(self, when: datetime | float, challenge: str | None = None) -> None:
         """What steps know as `expire_at`. The wall clock is read here, once; from now on Trio's time counts.
+
+        A time in the past is a 401, or, where the stream has begun already, ends it now.
 
         Raises:
             Unauthorized: It is in the past.
-            ValueError: A datetime without a time zone.
+            ValueError: A datetime without a time zone, or no number.
         """
         seconds = _timestamp(when) - self.settings.wall_clock()
-        if seconds <= 0:
-            raise Unauthorized("The credentials have expired.")
-        self.expire_in(seconds)
+        if challenge is not None:
+            self.expired = Unauthorized(self.expired.detail, challenge=challenge)
+        if seconds <= 0 and not self.connection.out.started:
+            raise self.expired
+        self.expire_in(max(seconds, 0.0))
 
     def expire_in(self, seconds: float) -> None:
         """A plain request is not cut off: it was let in while its credentials were good."""
@@ -278,11 +285,13 @@ def _url(exchange: Exchange) -> Callable[..., str]:
 
 def _url_under(root: str, url: Callable[..., str], name: str, /, **values: Any) -> str:
     """The path of a route as the client has to write it, also where the app is mounted somewhere."""
-    return root.rstrip("/") + url(name, **values)
+    return quote(root.rstrip("/")) + url(name, **values)
 
 
 def _timestamp(when: datetime | float) -> float:
     if not isinstance(when, datetime):
+        if math.isnan(when):
+            raise ValueError("nan is no moment")
         return when
     if when.tzinfo is None:
         raise ValueError(f"{when!r} has no time zone, so it is no moment; make it with tz=UTC")
@@ -315,7 +324,7 @@ def http_error(error: BaseException) -> HTTPError | None:
 def make_response(value: Any, json: JSONEncoder) -> Response:
     """The response for what a plain handler returned."""
     if isinstance(value, Response):
-        return value
+        return value.encoded(json)
     if value is None:
         return Response(status=204)
     return Response(json(value), media_type="application/json")

@@ -7,7 +7,7 @@ know routes or the ASGI messages of a response.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
@@ -156,14 +156,12 @@ def _pairs(headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> tuple[tupl
 def _check_content(_response: object, _field: object, content: object) -> None:
     if isinstance(content, str):
         content.encode()
-    elif not isinstance(content, bytes):
-        raise TypeError(f"content is text or bytes, not {type(content).__name__}; for JSON return the value itself")
 
 
 def _check_status(response: Response, _field: object, status: int) -> None:
     if not 200 <= status <= 599:
         raise ValueError(f"a response has a status from 200 to 599, not {status!r}")
-    if status in WITHOUT_CONTENT and response.content:
+    if status in WITHOUT_CONTENT and response.content not in (b"", ""):
         raise ValueError(f"a {status} response has no content")
 
 
@@ -177,13 +175,15 @@ def _check_headers(_response: object, _field: object, headers: tuple[tuple[str, 
 
 @attrs.frozen
 class Response:
-    """A response that a plain HTTP handler builds itself, for anything that is not JSON with status 200.
+    """A response that a plain HTTP handler builds itself, where it is not just a value with status 200.
+
+    `Response(order, status=201, headers={"location": …})` is JSON, as the order itself would be.
 
     Attributes:
-        content: The body. Text goes out as UTF-8.
+        content: The body. Text goes out as UTF-8, bytes as they are, anything else as the app's JSON.
         status: The HTTP status, from 200 to 599.
-        media_type: The Content-Type; `text/plain; charset=utf-8` for text and `application/octet-stream` for bytes
-            unless named here or among the headers.
+        media_type: The Content-Type; `text/plain; charset=utf-8` for text, `application/octet-stream` for bytes and
+            `application/json` for the rest, unless named here or among the headers.
         headers: Further headers; a mapping, or pairs where a name comes twice (Set-Cookie). They are kept as pairs,
             with names in lower case.
 
@@ -191,16 +191,30 @@ class Response:
         ValueError: It cannot be sent: a header with a line break, content with status 204, …
     """
 
-    content: str | bytes = attrs.field(default=b"", validator=_check_content)
+    content: object = attrs.field(default=b"", validator=_check_content)
     status: int = attrs.field(default=200, kw_only=True, validator=_check_status)
     media_type: str | None = attrs.field(default=None, kw_only=True)
     headers: tuple[tuple[str, str], ...] = attrs.field(
         default=(), kw_only=True, converter=_pairs, validator=_check_headers
     )
 
+    def encoded(self, json: Callable[[object], str | bytes]) -> Response:
+        """The same with a body of text or bytes: what is neither is written as JSON."""
+        if isinstance(self.content, str | bytes):
+            return self
+        return attrs.evolve(self, content=json(self.content), media_type=self.media_type or "application/json")
+
     def body(self) -> bytes:
-        """The content as it is sent."""
-        return self.content.encode() if isinstance(self.content, str) else self.content
+        """The content as it is sent.
+
+        Raises:
+            TypeError: It has yet to be written as JSON.
+        """
+        if isinstance(self.content, bytes):
+            return self.content
+        if isinstance(self.content, str):
+            return self.content.encode()
+        raise TypeError(f"content of type {type(self.content).__name__} has yet to be encoded")
 
     def header_pairs(self) -> list[tuple[bytes, bytes]]:
         """The headers as ASGI wants them, with content type and length."""

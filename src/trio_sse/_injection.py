@@ -10,14 +10,27 @@ where there are two of a kind.
 from __future__ import annotations
 
 import inspect
-import types
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from typing import Annotated, Any, Final, Literal, NewType, Union, get_args, get_origin
+from typing import Any, Final, Literal, NewType, get_origin
 
 import attrs
 
-from ._calls import Call, result_type
-from ._context import UNKNOWN, Parameter, describe, fits, nearest, parameters_of, type_name
+from ._calls import Call, kind_of_factory, result_type
+from ._context import (
+    UNIONS,
+    UNKNOWN,
+    Parameter,
+    alternatives,
+    derives,
+    describe,
+    fits,
+    is_distinct,
+    is_type,
+    name_of,
+    nearest,
+    parameters_of,
+    type_name,
+)
 from ._errors import BuildError
 from ._steps import Kind, kind_of
 
@@ -26,11 +39,10 @@ __all__ = ("Provider", "Recipe", "Scope", "ServiceKey", "Wiring", "make_provider
 Scope = Literal["app", "request"]
 """How long a service lives: as long as the app, made at start-up; or for one request, made when it is first needed."""
 
-OF_THE_APP: Final = frozenset({"app_nursery"})
 OF_THE_REQUEST: Final = frozenset(
     {"aborted", "cookies", "expire_at", "headers", "last_event_id", "nursery", "query", "request", "url"}
 )
-"""The built-in names that a provider can take beside services."""
+"""The built-in names that a provider can take beside services and `app_nursery`."""
 
 NOT_A_SERVICE: Final = (UNKNOWN, Any, object, None, type(None))
 
@@ -104,7 +116,7 @@ def value_provider(token: Any, value: object, replaced: Provider | None = None) 
     """
     _check_token(token)
     if replaced is None and not fits(type(value), token):
-        raise BuildError(f"{value!r} is no {type_name(token)}")
+        raise BuildError(f".provide({type_name(token)}, value={value!r}): this is no {type_name(token)}")
     return Provider(token, _Value(value), "app", replaced)
 
 
@@ -137,18 +149,14 @@ class Wiring:
         yield recipe
 
     def at_start(self, injected: Iterable[Any]) -> tuple[Recipe, ...]:
-        """The services to make at start-up, in order: all of the app's, but for those that only an overridden provider
-        would need.
-        """
+        """The app's services in order, but for those that only an overridden provider would need."""
         unneeded = self._only_for_overridden(set(injected))
-        return tuple(
-            recipe for token, recipe in self.recipes.items() if recipe.scope == "app" and token not in unneeded
-        )
+        return tuple(each for each in self.recipes.values() if each.scope == "app" and each.key.token not in unneeded)
 
     def hint(self, token: Any) -> str:
         """What might have been meant by a token that nothing provides."""
         for other in self._providers:
-            if inspect.isclass(other) and (get_origin(token) or token) in other.__mro__:
+            if inspect.isclass(other) and derives(other, token):
                 name = type_name(other)
                 return f" {name} is one, but is provided as {name} only; add .provide({type_name(token)}, {name})"
         return nearest(type_name(token), map(type_name, self._providers))
@@ -165,54 +173,57 @@ class Wiring:
                 f"{type_name(token)} needs itself: {_chain(chain, token)}; break the circle, so that one of them is "
                 "made first"
             )
-        alias = self._alias(provider)
-        if alias is not None:
+        alias, scope = self._alias(provider), provider.scope
+        if alias is None:
+            call = Call(provider.factory, kind_of_factory(provider.factory), tuple(self._sources(provider, chain)))
+        else:
+            self._check_alias(provider, self._providers[alias])
             target = self._add(alias, (*chain, (provider, "")))
-            call = Call(_same, Kind.SYNC, (("service", target.key),))
-            return self._keep(token, call, target.scope)
-        sources = tuple(self._sources(provider, chain))
-        return self._keep(token, Call(provider.factory, _kind_of(provider.factory), sources), provider.scope)
-
-    def _keep(self, token: Any, call: Call, scope: Scope) -> Recipe:
+            call, scope = Call(_same, Kind.SYNC, (("service", target.key),)), target.scope
         return self.recipes.setdefault(token, Recipe(ServiceKey(token), call, scope))
 
     def _alias(self, provider: Provider) -> Any:
         """The other token under which the same class is provided: the service is the same one."""
-        factory = provider.factory
-        return factory if factory in self._providers and factory != provider.token else None
+        if is_distinct(provider.token):
+            return None
+        factory, tokens = provider.factory, tuple(self._providers)  # a tuple: a factory need not be hashable
+        others = (p.token for p in self._providers.values() if p.factory is factory and not is_distinct(p.token))
+        first = factory if factory in tokens else next(others) if inspect.isclass(factory) else provider.token
+        return None if first == provider.token else first
 
     def _sources(self, provider: Provider, chain: tuple[tuple[Provider, str], ...]) -> Iterator[tuple[str, Hashable]]:
         for parameter in parameters_of(provider.factory):
             here = (*chain, (provider, parameter.name))
-            token = next((t for t in _tokens_in(parameter.annotation) if t in self._providers), None)
+            token = self._service_for(parameter)
             if token is not None:
-                self._check_scope(provider, self._add(token, here), here)
-                yield parameter.name, ServiceKey(token)
-            elif self._is_built_in(parameter):
-                self._check_built_in(provider, parameter, here)
-                yield parameter.name, parameter.name
-            elif parameter.required:
+                if provider.scope == "app" and self._add(token, here).scope == "request":
+                    raise _outlives(provider, type_name(token), _chain(here, token))
+                yield parameter.name, self._add(token, here).key
+            elif not parameter.required:
+                continue  # its own default, also under a built-in name: a class from elsewhere may have `headers=None`
+            elif not self._is_built_in(parameter):
                 raise self._missing(provider, parameter, here)
+            elif provider.scope == "app" and parameter.name in OF_THE_REQUEST:
+                raise _outlives(provider, repr(parameter.name), _chain(here))
+            else:
+                yield parameter.name, parameter.name
+
+    def _service_for(self, parameter: Parameter) -> Any:
+        """The token of the service that a parameter takes, or None."""
+        return next((token for token in alternatives(parameter.annotation) if token in self._providers), None)
 
     def _is_built_in(self, parameter: Parameter) -> bool:
-        known = parameter.name in OF_THE_APP | OF_THE_REQUEST
+        known = parameter.name in {"app_nursery", *OF_THE_REQUEST}
         return known and fits(self._types_of.get(parameter.name, UNKNOWN), parameter.annotation)
 
     @staticmethod
-    def _check_scope(provider: Provider, needed: Recipe, chain: tuple[tuple[Provider, str], ...]) -> None:
-        if provider.scope == "app" and needed.scope == "request":
-            token = needed.key.token
+    def _check_alias(provider: Provider, target: Provider) -> None:
+        declared = (target.replaced or target).scope
+        if provider.scope != declared:
+            name, same = type_name(provider.token), type_name(target.token)
             raise BuildError(
-                f"{type_name(provider.token)} lives as long as the app, but needs {type_name(token)}, which lives for "
-                f"one request: {_chain(chain, token)}; provide {type_name(provider.token)} with scope='request' too"
-            )
-
-    @staticmethod
-    def _check_built_in(provider: Provider, parameter: Parameter, chain: tuple[tuple[Provider, str], ...]) -> None:
-        if provider.scope == "app" and parameter.name in OF_THE_REQUEST:
-            raise BuildError(
-                f"{type_name(provider.token)} lives as long as the app, but takes {parameter.name!r}, which belongs to "
-                f"one request: {_chain(chain)}; provide {type_name(provider.token)} with scope='request'"
+                f"{name}, provided by {provider}, is one service with {same}, but has the scope {provider.scope!r} "
+                f"where {same} has {declared!r}; give both the same scope, or provide {name} by a function"
             )
 
     def _missing(self, provider: Provider, parameter: Parameter, chain: tuple[tuple[Provider, str], ...]) -> BuildError:
@@ -227,10 +238,11 @@ class Wiring:
                 f"{provider} takes {parameter.name!r} as {wanted!r}, which cannot be looked up at run time: "
                 f"{_chain(chain)}; import it at module level and not under 'if TYPE_CHECKING'"
             )
-        name = type_name(wanted)
-        return BuildError(
-            f"nothing provides {name}: {_chain(chain, wanted)}; add .provide({name}, …) to the app.{self.hint(wanted)}"
-        )
+        name, token = type_name(wanted), type_name(provider.token)
+        add = f"add .provide({name}, …) to the app.{self.hint(wanted)}"
+        if getattr(wanted, "__module__", "") == "builtins":
+            add = f"give {parameter.name!r} a default, or let a function make it: .provide({token}, make_it)"
+        return BuildError(f"nothing provides {name}: {_chain(chain, wanted)}; {add}")
 
     def _only_for_overridden(self, injected: set[Any]) -> set[Any]:
         """The services that overridden providers need and nobody else does."""
@@ -247,10 +259,14 @@ class Wiring:
         """What overridden providers and unneeded ones are made of."""
         for token, provider in self._providers.items():
             if provider.replaced is not None:
-                for parameter in parameters_of(provider.replaced.factory):
-                    yield from (t for t in _tokens_in(parameter.annotation) if t in self.recipes)
+                yield from self._was_made_of(provider.replaced)
             if token in unneeded:
                 yield from (key.token for key in self.recipes[token].needs)
+
+    def _was_made_of(self, replaced: Provider) -> Iterator[Any]:
+        alias = self._alias(replaced)
+        made_of = map(self._service_for, parameters_of(replaced.factory)) if alias is None else (alias,)
+        return (token for token in made_of if token is not None)
 
 
 @attrs.frozen
@@ -262,24 +278,23 @@ class _Value:
     def __call__(self) -> object:
         return self.value
 
-    def __repr__(self) -> str:
-        return f"value={self.value!r}"
-
 
 def _same(service: object) -> object:
     return service
 
 
-def _kind_of(factory: Callable[..., object]) -> Kind:
-    """How a factory is called. A class whose instances are async context managers gives what entering one gives."""
-    if inspect.isclass(factory) and hasattr(factory, "__aenter__") and hasattr(factory, "__aexit__"):
-        return Kind.CONTEXT
-    return kind_of(factory)
+def _outlives(provider: Provider, what: str, chain: str) -> BuildError:
+    name, instead = type_name(provider.token), "; the app's nursery is 'app_nursery'" if what == "'nursery'" else ""
+    return BuildError(
+        f"{name} lives as long as the app, but needs {what}, which lives for one request: {chain}; provide {name} with "
+        f"scope='request' too{instead}"
+    )
 
 
 def _what_it_makes(factory: Any) -> Any:
     """The token of a provider that was given alone."""
-    if get_origin(factory) is not None or getattr(factory, "_is_protocol", False) or inspect.isabstract(factory):
+    unmade = get_origin(factory) is not None or isinstance(factory, NewType)
+    if unmade or getattr(factory, "_is_protocol", False) or inspect.isabstract(factory):
         raise BuildError(
             f"{type_name(factory)} cannot be made by itself; name what makes it: .provide({type_name(factory)}, …)"
         )
@@ -294,39 +309,31 @@ def _what_it_makes(factory: Any) -> Any:
     if made in NOT_A_SERVICE:
         raise BuildError(
             f"{describe(factory)} does not say what it provides; annotate what it returns, or name it: "
-            f".provide(Service, {describe(factory).removesuffix('()')})"
+            f".provide(Service, {name_of(factory)})"
         )
     return made
 
 
 def _check_token(token: Any) -> None:
-    known = inspect.isclass(token) or get_origin(token) is not None or isinstance(token, NewType)
-    if not known or get_origin(token) in (Union, types.UnionType):
+    value = f"{token!r}; for a value that is there already write .provide({type_name(type(token))}, value=…)"
+    if not is_type(token) or get_origin(token) in UNIONS:
         raise BuildError(
             "a service is known by its class, as in .provide(OrderService), or by an alias such as Repository[Order], "
-            f"not by {token!r}"
+            f"not by {type_name(token) if is_type(token) else value}"
         )
 
 
 def _check_factory(token: Any, factory: Callable[..., object]) -> None:
     if kind_of(factory) is Kind.GENERATOR:
         raise BuildError(
-            f"{describe(factory)} yields; decorate it with @contextlib.asynccontextmanager to provide a "
-            f"{type_name(token)}"
+            f"{describe(factory)} yields; decorate it with @contextlib.asynccontextmanager to provide what it yields"
         )
     made = factory if inspect.isclass(factory) else result_type(factory)
     if not fits(made, token):
-        raise BuildError(f"{describe(factory)} makes {type_name(made)}, which is no {type_name(token)}")
-
-
-def _tokens_in(annotation: Any) -> tuple[Any, ...]:
-    """The tokens that an annotation may stand for, the most exact first: `Annotated[A, …] | None` is also A."""
-    if annotation in NOT_A_SERVICE or isinstance(annotation, str):
-        return ()
-    origin = get_origin(annotation)
-    if origin in (Union, types.UnionType):
-        return tuple(token for part in get_args(annotation) for token in _tokens_in(part))
-    return (annotation, get_args(annotation)[0]) if origin is Annotated else (annotation,)
+        name = type_name(made)
+        raise BuildError(
+            f"{describe(factory)} makes {name}, which is no {type_name(token)}; provide it as .provide({name}, …)"
+        )
 
 
 def _chain(chain: tuple[tuple[Provider, str], ...], token: Any = None) -> str:

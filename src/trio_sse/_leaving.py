@@ -53,5 +53,10 @@ async def leaving(manager: Any, owner: Owner, who: Callable[[], str]) -> AsyncGe
                 scope.deadline = trio.current_time() + owner.cleanup_seconds
     if scope.cancelled_caught:
         owner.log_overstay(f"leaving {who()}", "it was cancelled")
-    if failure is not None and (scope.cancelled_caught or owner.ending):
+    if failure is None or not (scope.cancelled_caught or owner.ending):
+        return
+    if not isinstance(failure, trio.Cancelled):
         raise failure
+    await trio.lowlevel.checkpoint_if_cancelled()  # raised anew: one of a scope that has been left is nobody's
+    if owner.ending:
+        raise RuntimeError(f"{who()} was cancelled by a scope of its own, and what it surrounds with it")

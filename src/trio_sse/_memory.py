@@ -6,13 +6,13 @@ Owns a mapping of models by id, and their binding to topics. Anything that lasts
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_origin
 
 import attrs
 import trio
 
 from ._models import id_field_of
-from ._topics import HasEvents, Topics
+from ._topics import HasEvents, Topic, Topics
 
 __all__ = ("MemoryRepository",)
 
@@ -32,7 +32,7 @@ class MemoryRepository(Generic[T]):
     """
 
     def __init__(self, model: type[T], models: Iterable[T] = (), *, topics: Topics | None = None) -> None:
-        self._model = model
+        self._model: type[Any] = get_origin(model) or model
         self._id = id_field_of(model).name
         self._topics = topics
         self._models: dict[Any, T] = {}
@@ -66,7 +66,7 @@ class MemoryRepository(Generic[T]):
 
     def _put(self, model: T) -> T:
         id = getattr(model, self._id)
-        bound = model if self._topics is None else _bind(model, id, self._topics)
+        bound = model if self._topics is None else _bind(model, self._topics.topic(self._model, id))
         self._models[id] = bound
         return bound
 
@@ -74,7 +74,6 @@ class MemoryRepository(Generic[T]):
         return f"<MemoryRepository of {self._model.__name__}, {len(self._models)} models>"
 
 
-def _bind(model: Any, id: Any, topics: Topics) -> Any:
+def _bind(model: Any, topic: Topic[Any]) -> Any:
     """The model with its topic, if it is of a kind that carries one."""
-    cls = model.__class__
-    return attrs.evolve(model, events=topics.topic(cls, id)) if HasEvents in cls.__mro__ else model
+    return attrs.evolve(model, events=topic) if HasEvents in model.__class__.__mro__ else model

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar, get_origin
 
 import attrs
 
@@ -58,9 +58,13 @@ def id_field_of(model: type[Any]) -> IdField:
     Raises:
         TypeError: There is no such field, or its type cannot be looked up.
     """
+    model = get_origin(model) or model
     name = getattr(model, "id_field", DEFAULT_ID_FIELD)
     if not isinstance(name, str):
-        raise TypeError(f"{type_name(model)}.id_field is the name of a field, not {name!r}")
+        raise TypeError(
+            f"{type_name(model)}.id_field is {name!r}; it names the field that holds the id: "
+            'id_field: ClassVar[str] = "number"'
+        )
     found = class_annotations(model).get(name)
     if found is None:
         raise TypeError(

@@ -46,6 +46,8 @@ class PathModel:
         model, name = type_name(self.step.model), self.parameter
         if self.step.required:
             return " itself, since it is required" if get_origin(wanted) is Reference or wanted is Reference else ""
+        if get_origin(wanted) is Reference:
+            return ""
         if wanted is self.step.model:
             return f"; await it, or let .types(required({model})) look it up"
         return f"; its id is {name}.id"
@@ -83,11 +85,13 @@ class PathParameters:
         """
         annotations = class_annotations(model)
         for field in attrs.fields(model):
+            if not field.init:
+                continue
             if field.name in self._wanted:
                 self.take(
                     Parameter(field.name, annotations.get(field.name, UNKNOWN), True), f"{who} ({type_name(model)})"
                 )
-            elif field.default is attrs.NOTHING and field.init:
+            elif field.default is attrs.NOTHING:
                 raise self._error(
                     f"{who} wants 'params' as {type_name(model)}, whose field {field.name!r} is no parameter of the "
                     f"path {self._route.path}.{nearest(field.name, self._wanted)}"
@@ -95,7 +99,8 @@ class PathParameters:
 
     def fields_of(self, model: type[Any]) -> tuple[tuple[str, str], ...]:
         """The fields of such a class that are filled: what its constructor calls each, and its parameter."""
-        return tuple((str(field.alias), field.name) for field in attrs.fields(model) if field.name in self._wanted)
+        fields = (field for field in attrs.fields(model) if field.init)
+        return tuple((str(field.alias), field.name) for field in fields if field.name in self._wanted)
 
     def take(self, parameter: Parameter, who: str) -> None:
         """Note what a step wants a parameter as.

@@ -65,8 +65,11 @@ class Path:
 
     def fill(self, values: Mapping[str, str]) -> str:
         """The path in which each parameter is replaced by a value, percent-encoded."""
-        parts = (quote(values[part[1:]] if part.startswith(":") else part, safe="") for part in self.segments)
-        return "/" + "/".join(parts)
+        return "/" + "/".join(quote(segment, safe="") for segment in self.filled(values))
+
+    def filled(self, values: Mapping[str, str]) -> tuple[str, ...]:
+        """The segments in which each parameter is replaced by a value, as a request for them is read."""
+        return tuple(values[part[1:]] if part.startswith(":") else part for part in self.segments)
 
     def __str__(self) -> str:
         return "/" + "/".join(self.segments)

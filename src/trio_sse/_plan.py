@@ -6,7 +6,7 @@ Owns the operations of which a plan is made. Pure data: `_planner` makes it and 
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -17,6 +17,7 @@ from ._routes import Route
 from ._typed_events import TypedEvents
 
 __all__ = (
+    "QUERY_MODEL",
     "Check",
     "Fetch",
     "Gather",
@@ -37,6 +38,10 @@ class ParamsKey:
     """Where the path parameters are kept as a value of a class of the user's."""
 
     model: type[Any]
+
+
+QUERY_MODEL: Final = ("query", "model")
+"""Where the query is kept once it has been read into a model: services go on to get the plain values."""
 
 
 @attrs.frozen

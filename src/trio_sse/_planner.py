@@ -28,7 +28,7 @@ from ._conversion import BodyReader, QueryReader
 from ._errors import BuildError
 from ._injection import Wiring
 from ._parameters import PathParameters
-from ._plan import Check, Operation, ParseBody, ParseQuery, Plan, Provide
+from ._plan import QUERY_MODEL, Check, Operation, ParseBody, ParseQuery, Plan, Provide
 from ._routes import SSE, Route
 from ._steps import DEFAULT_MAX_BODY, AnyOf, Guard, Kind, ReadBody, ReadQuery, Step, Typed, Use, kind_of
 from ._supply import Supply
@@ -234,6 +234,8 @@ class _Planner:
             return self.supplied(self.supply.params, None, who)
         if name in self.services:
             return self.supply.service(self.services[name])
+        if name == "query" and name in self.readers:
+            return QUERY_MODEL
         if name == "body" and name not in self.readers and self.max_body == 0:
             self.max_body = DEFAULT_MAX_BODY
             self.operations.append(ParseBody(None))
@@ -251,8 +253,11 @@ class _Planner:
         name, wanted, known = parameter.name, parameter.annotation, self.known[parameter.name]
         if fits(known, wanted):
             return
-        unread = name in ("body", "query") and name not in self.readers
-        hint = f"; .{name}({type_name(wanted)}) would read it into one" if unread else ""
+        hint = ""
+        if name in ("body", "query") and name not in self.readers:
+            hint = f"; .{name}({type_name(wanted)}) would read it into one"
+        if name == "params":
+            hint = "; an attrs class would do, whose fields have the names of path parameters"
         raise self.error(f"{who} wants {name!r} as {type_name(wanted)}, but it is {type_name(known)}{hint}")
 
     def miss(self, parameter: Parameter, who: str, index: int) -> None:

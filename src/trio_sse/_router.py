@@ -84,6 +84,15 @@ class Router:
                 return plain
         raise MethodNotAllowed(self.allow(segments))
 
+    def answers(self, plan: Plan, segments: tuple[str, ...]) -> Plan:
+        """The plan that answers where `plan` is meant: that one, or one that goes before it there."""
+        method = plan.route.method
+        for node, values in _walk(self._root, segments, ()):
+            for each in sorted(node.plans(), key=lambda each: each is not plan):
+                if each.route.method == method and _fit(each, values):
+                    return each
+        return plan
+
     def allow(self, segments: tuple[str, ...]) -> str:
         """The value of an Allow header for a path.
 

@@ -152,7 +152,7 @@ def _check_event_types(_route: object, _field: object, pairs: tuple[tuple[str, t
         try:
             check_name(name)
         except EventError as error:
-            raise BuildError(f".events({name}=…): {error.reason}") from None
+            raise BuildError(f".events(): the name {name!r} {error.reason}") from None
         if not inspect.isclass(cls):
             raise BuildError(f".events() takes classes, as in .events(tick=Tick), not {name}={cls!r}")
         if issubclass(cls, NOT_A_VALUE):

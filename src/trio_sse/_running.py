@@ -14,7 +14,7 @@ from ._connection import Connection
 from ._context import type_name
 from ._errors import Forbidden, NotFound, StepError
 from ._lookup import Lookup
-from ._plan import Check, Fetch, Gather, Load, Make, ParseBody, ParseQuery, Plan, Provide, Refer
+from ._plan import QUERY_MODEL, Check, Fetch, Gather, Load, Make, ParseBody, ParseQuery, Plan, Provide, Refer
 from ._references import Reference
 from ._services import Life, call_plainly, enter, make
 
@@ -51,7 +51,7 @@ async def run_steps(
             case Check(calls):
                 await _check(calls, values)
             case ParseQuery(reader):
-                values["query"] = reader.read(values["request"].query)
+                values[QUERY_MODEL] = reader.read(values["request"].query)
             case ParseBody(reader):
                 if reader is not None:
                     reader.check_media_type(values["request"].headers)

@@ -65,7 +65,7 @@ class Supply:
         fields = tuple((name, name) for name in names) if model is None else self._parameters.fields_of(model)
         key: Hashable = "params" if model is None else ParamsKey(model)
         for _, name in fields:
-            self.parameter(name, who)
+            self.parameter(name, f"{who} takes 'params', and so")
         if self._first(key):
             self._operations.append(Gather(key, model, fields))
         return key

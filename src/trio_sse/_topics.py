@@ -69,7 +69,9 @@ class HasEvents(Generic[E]):
     field takes no part in equality, order, hash, repr or JSON, and `attrs.evolve` keeps it.
     """
 
-    _events: Topic[E] | None = attrs.field(default=None, kw_only=True, eq=False, order=False, hash=False, repr=False)
+    _events: Topic[E] | None = attrs.field(
+        default=None, alias="events", kw_only=True, eq=False, order=False, hash=False, repr=False
+    )
 
     @property
     def events(self) -> Topic[E]:
@@ -85,6 +87,9 @@ class HasEvents(Generic[E]):
                 f"{name}(…, events=topics.topic({name}, id))"
             )
         return self._events
+
+
+HasEvents.__setattr__ = object.__setattr__  # type: ignore[method-assign] # attrs would freeze all that derives from it
 
 
 class MemoryTopic(Generic[E]):

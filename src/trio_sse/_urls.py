@@ -5,7 +5,7 @@ Owns the names of an app's routes and the writing of values into paths: what is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -22,11 +22,16 @@ __all__ = ("Urls",)
 class Urls:
     """The named routes of an app.
 
+    Args:
+        plans: The plans of the app's routes.
+        answers: Tells which plan answers where one is meant, as the router reads a path's segments.
+
     Raises:
         BuildError: Two routes have one name.
     """
 
-    def __init__(self, plans: Iterable[Plan]) -> None:
+    def __init__(self, plans: Iterable[Plan], answers: Callable[[Plan, tuple[str, ...]], Plan]) -> None:
+        self._answers = answers
         self._plans: dict[str, Plan] = {}
         for plan in plans:
             name = plan.route.name
@@ -45,7 +50,8 @@ class Urls:
             values: Its path parameters; for one that refers to a model also a reference, or the model.
 
         Raises:
-            URLError: There is no such route, a parameter is missing or not its own, or its value does not fit.
+            URLError: There is no such route, a parameter is missing or not its own, its value does not fit, or another
+                route goes before this one at the path that it gives.
         """
         plan = self._plans.get(name)
         if plan is None:
@@ -57,7 +63,11 @@ class Urls:
             raise URLError(f"{name!r} is {plan.label}, with the path parameters: {wants}; given: {given}")
         ids = {parameter: (model, field) for parameter, model, field in plan.models}
         texts = {each: _text(name, each, _id(value, ids.get(each)), kinds[each]) for each, value in values.items()}
-        return plan.route.path.fill(texts)
+        path = plan.route.path
+        other = self._answers(plan, path.filled(texts))
+        if other is not plan:
+            raise URLError(f"{path.fill(texts)!r} is answered by {other.label}, which goes before {plan.label}")
+        return path.fill(texts)
 
 
 def _id(value: Any, model: tuple[type[Any], str] | None) -> Any:
@@ -79,8 +89,9 @@ def _text(route: str, name: str, value: Any, kind: Any) -> str:
         text, fits = "", False
     if not fits or not _is_segment(text):
         raise URLError(
-            f"the path parameter {name!r} of {route!r} cannot be {value!r}; "
-            f"it is {'text' if kind is None else type_name(kind)}, of at least one character, and no '.' or '..'"
+            f"the path parameter {name!r} of {route!r} cannot be {value!r}: it is read as "
+            f"{'text' if kind is None else type_name(kind)}, and no segment of a path is empty, '.' or '..', or has "
+            "control characters"
         )
     return text
 

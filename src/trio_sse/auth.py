@@ -1,0 +1,323 @@
+"""Authentication: steps for `.use(user=…)` that are made of the application's own verifier.
+
+Owns what a verifier is, and what its answer means. It knows no users, sessions, tokens or password hashes: a verifier
+is given what the client has sent, and says who that is.
+
+A verifier is a function, sync or async. Its first parameter is the credential (for `basic` the first two are user name
+and password). Its further parameters are filled by name, as those of any step. What it returns is the principal; None
+is a 401. What it raises is raised: a `Forbidden` is a 403, and an `Unauthorized` with a challenge of its own keeps it.
+
+A principal with an attribute `expires_at` that is not None, an aware `datetime` or seconds since 1970, ends its stream
+then, as the name `expire_at` does for steps that are written by hand.
+
+Every 401 says how to authenticate (RFC 9110, 15.5.2). What cannot be read is a 401 too, and does not reach the
+verifier: a header line that comes twice, a character that no credential has. No message and no repr shows what a client
+has sent, nor a secret that it is held against.
+"""
+
+from __future__ import annotations
+
+import functools
+import hmac
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, overload
+
+import attrs
+
+from ._calls import Call
+from ._context import UNIONS, UNKNOWN, describe, parameters_of, return_annotation
+from ._credentials import UNREADABLE, Scheme, basic_scheme, bearer_scheme, cookie_scheme, header_scheme
+from ._errors import BuildError, HTTPError, StepError, Unauthorized
+from ._services import call_plainly
+from ._steps import Kind, kind_of
+
+__all__ = ("api_key", "basic", "bearer", "cookie", "fixed_passwords", "fixed_secrets", "same_secret")
+
+P = TypeVar("P")
+"""The principal: whatever a verifier returns for good credentials."""
+
+REALM: Final = "app"
+ANSWERS: Final = "it returns the principal, or None to refuse"
+UNCHOSEN: Final = (None, *Unauthorized().headers.values())
+"""The challenges of a 401 whose author has not chosen one."""
+
+
+@overload
+def bearer(verify: Callable[..., Awaitable[P | None]], *, realm: str = ...) -> Callable[..., Awaitable[P]]: ...
+@overload
+def bearer(verify: Callable[..., P | None], *, realm: str = ...) -> Callable[..., Awaitable[P]]: ...
+def bearer(verify: Callable[..., Any], *, realm: str = REALM) -> Callable[..., Awaitable[Any]]:
+    """A step that reads `Authorization: Bearer …` (RFC 6750, 2.1).
+
+    Its 401 has no error code where no bearer token was sent, and `error="invalid_token"` where one was refused or has
+    expired (RFC 6750, 3.1).
+
+    Args:
+        verify: Is given the token: letters, digits, `-._~+/`, and `=` at its end.
+        realm: What the credentials are good for, in printable ASCII.
+
+    Raises:
+        BuildError: The verifier cannot be called so, or the realm cannot be sent.
+    """
+    return _step("bearer", verify, bearer_scheme(realm))
+
+
+@overload
+def api_key(
+    verify: Callable[..., Awaitable[P | None]], *, header: str = ..., realm: str = ...
+) -> Callable[..., Awaitable[P]]: ...
+@overload
+def api_key(verify: Callable[..., P | None], *, header: str = ..., realm: str = ...) -> Callable[..., Awaitable[P]]: ...
+def api_key(
+    verify: Callable[..., Any], *, header: str = "x-api-key", realm: str = REALM
+) -> Callable[..., Awaitable[Any]]:
+    """A step that reads a key from a header of its own.
+
+    A 401 has to name a scheme (RFC 9110, 15.5.2), and none is registered for this. It says `ApiKey`, and the name of
+    the header: `Bearer` would be a lie, and at `Basic` a browser would ask for a password.
+
+    Args:
+        verify: Is given the key: printable ASCII, not empty.
+        header: The header's name, in any case.
+        realm: What the credentials are good for, in printable ASCII.
+
+    Raises:
+        BuildError: The verifier cannot be called so, or the realm or the header cannot be sent.
+    """
+    return _step("api_key", verify, header_scheme(header, realm))
+
+
+@overload
+def cookie(
+    verify: Callable[..., Awaitable[P | None]], *, name: str = ..., realm: str = ...
+) -> Callable[..., Awaitable[P]]: ...
+@overload
+def cookie(verify: Callable[..., P | None], *, name: str = ..., realm: str = ...) -> Callable[..., Awaitable[P]]: ...
+def cookie(verify: Callable[..., Any], *, name: str = "session", realm: str = REALM) -> Callable[..., Awaitable[Any]]:
+    """A step that reads a cookie: the one credential that a browser's EventSource can be made to send.
+
+    A 401 has to name a scheme (RFC 9110, 15.5.2), and none is registered for this. It says `Cookie`, with the parameter
+    `cookie-name`, as was proposed once (draft-broyer-http-cookie-auth). Browsers pass over it in silence.
+
+    Args:
+        verify: Is given the cookie's value: printable ASCII, not empty, and not decoded in any way.
+        name: The cookie's name, in its very case.
+        realm: What the credentials are good for, in printable ASCII.
+
+    Raises:
+        BuildError: The verifier cannot be called so, or the realm or the cookie cannot be sent.
+    """
+    return _step("cookie", verify, cookie_scheme(name, realm))
+
+
+@overload
+def basic(verify: Callable[..., Awaitable[P | None]], *, realm: str = ...) -> Callable[..., Awaitable[P]]: ...
+@overload
+def basic(verify: Callable[..., P | None], *, realm: str = ...) -> Callable[..., Awaitable[P]]: ...
+def basic(verify: Callable[..., Any], *, realm: str = REALM) -> Callable[..., Awaitable[Any]]:
+    """A step that reads `Authorization: Basic …` (RFC 7617), in UTF-8. At its 401 a browser asks for a password.
+
+    Args:
+        verify: Is given the user name, which has no colon, and the password. Neither has control characters; either
+            may be empty.
+        realm: What the credentials are good for, in printable ASCII. Some browsers show it.
+
+    Raises:
+        BuildError: The verifier cannot be called so, or the realm cannot be sent.
+    """
+    return _step("basic", verify, basic_scheme(realm))
+
+
+# -- verifiers for secrets that do not change
+
+
+def same_secret(given: str, known: str) -> bool:
+    """Whether two texts are equal, found out in a time that does not tell where they differ.
+
+    `==` stops at the first difference, by which a secret can be guessed piece by piece. Lengths are not kept secret.
+    """
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), known.encode("utf-8", "surrogatepass"))
+
+
+def fixed_secrets(principals: Mapping[str, P]) -> Callable[[str], P | None]:
+    """A verifier for secrets that are known from the start: `api_key(fixed_secrets({KEY: "dashboard"}))`.
+
+    It looks at every one of them each time, and compares as `same_secret` does. For a handful of long random secrets.
+
+    Args:
+        principals: Who comes with which secret. It is copied.
+
+    Raises:
+        BuildError: There are no secrets, or one is empty or no text.
+    """
+    entries = tuple(principals.items())
+    if not entries or not all(_is_secret(secret) for secret, _ in entries):
+        raise BuildError("fixed_secrets() takes principals by secret, which is text and not empty: was it ever set?")
+
+    def verify(secret: str) -> P | None:
+        found: P | None = None
+        for known, principal in entries:
+            found = principal if same_secret(secret, known) else found
+        return found
+
+    verify.__qualname__ = "fixed_secrets"
+    return verify
+
+
+def fixed_passwords(passwords: Mapping[str, str]) -> Callable[[str, str], str | None]:
+    """A verifier for `basic` that knows a handful of users and their passwords; the principal is the user name.
+
+    It looks at every one of them each time, and compares as `same_secret` does. It has the passwords in memory as they
+    are, which is for machines that talk to each other: those of people belong hashed, into a verifier of your own.
+
+    Args:
+        passwords: Passwords by user name. It is copied.
+
+    Raises:
+        BuildError: There are none; one is empty or no text; a user name has a colon (RFC 7617, 2).
+    """
+    pairs = passwords.items()
+    if not pairs or not all(_is_secret(user) and ":" not in user and _is_secret(password) for user, password in pairs):
+        raise BuildError(
+            "fixed_passwords() takes passwords by user name; both are text and not empty, and a user name has no colon"
+        )
+    known = fixed_secrets({f"{user}:{password}": user for user, password in pairs})
+
+    def verify(username: str, password: str) -> str | None:
+        return known(f"{username}:{password}")
+
+    verify.__qualname__ = "fixed_passwords"
+    return verify
+
+
+def _is_secret(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+# -- the steps
+
+
+@attrs.frozen
+class _Verifier:
+    """The application's function, how messages name it, how it is called, and what it takes and gives besides."""
+
+    function: Callable[..., Any]
+    name: str
+    kind: Kind
+    signature: inspect.Signature
+
+    async def ask(self, credentials: tuple[str, ...], values: Mapping[Any, Any]) -> Any:
+        """The principal, or None.
+
+        Raises:
+            StepError: It answered with yes or no, or with a coroutine that nobody would await.
+        """
+        sources = tuple((name, name) for name in self.signature.parameters if name in values)  # others have defaults
+        call = Call(functools.partial(self.function, *credentials), self.kind, sources)
+        principal = await call_plainly(call, values)
+        if isinstance(principal, bool):
+            raise StepError(f"{self.name}: the verifier returned {principal}; {ANSWERS}")
+        return principal
+
+
+def _step(maker: str, verify: Callable[..., Any], scheme: Scheme) -> Callable[..., Awaitable[Any]]:
+    verifier = _verifier(maker, verify, scheme)
+
+    async def step(**values: Any) -> Any:
+        credentials = scheme.read(values["request"])
+        if credentials is None:
+            raise Unauthorized("The request has no credentials.", challenge=scheme.challenge)
+        try:
+            principal = None if credentials == UNREADABLE else await verifier.ask(credentials, values)
+            return _admit(principal, values["expire_at"], scheme.refusal)
+        except HTTPError as error:
+            _complete(error, scheme.refusal)
+            raise
+
+    _sign(step, verifier)
+    return step
+
+
+def _admit(principal: P | None, expire_at: Callable[[Any, str], None], challenge: str) -> P:
+    """Let a principal in, until it expires.
+
+    Raises:
+        Unauthorized: There is none, or it has expired already.
+    """
+    if principal is None:
+        raise Unauthorized("The credentials are not valid.")
+    expires_at = getattr(principal, "expires_at", None)
+    if expires_at is not None:
+        expire_at(expires_at, challenge)
+    return principal
+
+
+def _complete(error: HTTPError, challenge: str) -> None:
+    """Give a 401 the challenge of its scheme, unless its author has chosen one."""
+    if error.status == Unauthorized.default_status and error.headers.get("www-authenticate") in UNCHOSEN:
+        error.headers["www-authenticate"] = challenge
+
+
+def _sign(step: Any, verifier: _Verifier) -> None:
+    """Name a step, and say what it takes, so that the planner judges it as one that is written by hand.
+
+    It takes the request, `expire_at`, and what the verifier takes, in the verifier's words where that is the same.
+    """
+    own = {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in ("request", "expire_at")}
+    signature = verifier.signature.replace(parameters=list((own | dict(verifier.signature.parameters)).values()))
+    annotations = {name: each.annotation for name, each in signature.parameters.items()}
+    annotations["return"] = signature.return_annotation
+    step.__name__ = step.__qualname__ = verifier.name
+    step.__signature__ = signature
+    step.__annotations__ = {name: each for name, each in annotations.items() if each is not UNKNOWN}
+
+
+# -- what is checked when a step is made
+
+
+def _verifier(maker: str, verify: Callable[..., Any], scheme: Scheme) -> _Verifier:
+    if not callable(verify):  # it is not shown, since it may be the very secret
+        raise BuildError(f"{maker}() takes a function that verifies, not a value of type {type(verify).__name__}")
+    function = _as_function(verify)
+    name = f"{maker}({describe(function).removesuffix('()')})"
+    kind = kind_of(function)
+    if kind not in (Kind.SYNC, Kind.ASYNC):
+        raise BuildError(f"{name}: the verifier yields; {ANSWERS}")
+    return _Verifier(function, name, kind, _signature(function, name, scheme.credentials))
+
+
+def _as_function(verify: Any) -> Any:
+    """What has a name to be called by; of any other object, whose repr may show secrets, the method."""
+    is_function = hasattr(verify, "__qualname__") or hasattr(verify, "func")  # the latter is a functools.partial
+    return verify if is_function else verify.__call__
+
+
+def _signature(function: Callable[..., Any], name: str, credentials: tuple[str, ...]) -> inspect.Signature:
+    """What a verifier takes besides the credentials, and what it returns besides None."""
+    rest = functools.partial(function, *credentials)
+    try:
+        found = inspect.signature(rest).parameters
+    except (TypeError, ValueError):  # it takes fewer, or it is a builtin that does not say
+        call = f"verify({', '.join(credentials)})"
+        raise BuildError(f"{name}: a verifier is called with what the client has sent, as in {call}") from None
+    named = parameters_of(functools.partial(rest, *_without_name(found)))
+    by_name = [
+        found[each.name].replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=each.annotation) for each in named
+    ]
+    return inspect.Signature(by_name, return_annotation=_principal_type(function, name))
+
+
+def _without_name(parameters: Mapping[str, inspect.Parameter]) -> list[Any]:
+    """The defaults of positional-only parameters, with which they are left: `sessions.get` is a verifier too."""
+    only = (each for each in parameters.values() if each.kind is inspect.Parameter.POSITIONAL_ONLY)
+    return [each.default for each in only if each.default is not inspect.Parameter.empty]
+
+
+def _principal_type(function: Callable[..., Any], name: str) -> Any:
+    returns = return_annotation(function)
+    if get_origin(returns) in UNIONS:
+        returns = cast("Any", Union)[tuple(part for part in get_args(returns) if part is not type(None))]
+    if returns is bool:
+        raise BuildError(f"{name}: the verifier is annotated to return bool; {ANSWERS}")
+    return returns
