@@ -23,6 +23,7 @@ LEVELS: dict[str, set[str]] = {
     "wire": {"_errors", "wire._event", "wire._encode", "wire._decode"},
     "_paths": {"_errors"},
     "_http": {"_errors"},
+    "_credentials": {"_errors", "_http"},
     "_context": {"_errors"},
     "_models": {"_context"},
     "_references": {"_context", "_models"},
@@ -76,6 +77,7 @@ LEVELS: dict[str, set[str]] = {
         "_producer",
         "_running",
     },
+    "auth": {"_errors", "_context", "_credentials", "_steps", "_calls", "_services"},
     # -- where the two halves meet
     "_app": {
         "_errors",
@@ -101,6 +103,30 @@ LEVELS: dict[str, set[str]] = {
     "server._config": set(),
     "server._serve": {"server._config"},
     "server": {"server._config", "server._serve"},
+    # -- the testing kit
+    "testing._leaks": set(),
+    "testing._stream": {"wire", "_http"},
+    "testing._client": {"wire", "_http", "testing._leaks", "testing._stream"},
+    "testing": {"testing._leaks", "testing._stream", "testing._client"},
+    "testing.pytest_plugin": {"testing._leaks", "testing._client"},
+    # -- the reader's side
+    "client._errors": {"wire"},
+    "client._retry": {"client._errors"},
+    "client._subscription": {"wire"},
+    "client._body": set(),
+    "client._connection": {"client._errors", "client._subscription", "client._body"},
+    "client._values": {"wire", "client._errors"},
+    "client._source": {
+        "_errors",
+        "wire",
+        "client._errors",
+        "client._retry",
+        "client._subscription",
+        "client._connection",
+        "client._values",
+    },
+    "client": {"client._errors", "client._retry", "client._source"},
+    "client._tail": {"_errors", "wire", "client._errors", "client._retry", "client._source"},
     "": {
         "_errors",
         "wire",
@@ -117,7 +143,7 @@ LEVELS: dict[str, set[str]] = {
         "_app",
         "server",
     },
-    "__main__": {"_errors", "server._config", "server"},
+    "__main__": {"_errors", "server._config", "server", "client"},
 }
 """Each module, lowest first, with the modules of the package that it may import. The root is the empty name."""
 
@@ -180,6 +206,13 @@ def test_descriptions_do_not_know_trio(module: str) -> None:
 def test_only_the_server_and_the_command_line_know_hypercorn(module: str) -> None:
     knows = any(name.split(".")[0] == "hypercorn" for name in imports(module))
     assert not knows or module == "__main__" or module.split(".", maxsplit=1)[0] == "server"
+
+
+@pytest.mark.parametrize("module", LEVELS)
+def test_only_the_client_knows_httpx2(module: str) -> None:
+    """It is an extra: nothing else may need it."""
+    knows = any(name.split(".")[0] in ("httpx2", "h2") for name in imports(module))
+    assert not knows or module.split(".", maxsplit=1)[0] == "client"
 
 
 @pytest.mark.parametrize("module", LEVELS)

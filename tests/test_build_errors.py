@@ -7,16 +7,37 @@ The table is to be read as a newcomer would: can the mistake be fixed from the m
 
 from __future__ import annotations
 
+import abc
 import contextlib
+import dataclasses
 import enum
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, NewType, Protocol
 
 import attrs
 import msgspec
 import pytest
+import trio
 
-from trio_sse import SSE, App, BuildError, Delete, Get, Post, Put, Route, any_of
+from trio_sse import (
+    SSE,
+    App,
+    BuildError,
+    Controller,
+    Delete,
+    Done,
+    Get,
+    MemoryRepository,
+    Params,
+    Post,
+    Put,
+    Reference,
+    Repository,
+    Request,
+    Route,
+    any_of,
+    required,
+)
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -429,6 +450,495 @@ def test_a_clash_of_two_routes_is_found_by_check(routes: tuple[Route, ...], mess
     assert str(caught.value) == message
 
 
+class Pool:
+    def __repr__(self) -> str:
+        return "Pool()"
+
+
+class Store:
+    def __init__(self, pool: Pool) -> None: ...
+
+
+class Orders:
+    def __init__(self, store: Store) -> None: ...
+
+
+class Chicken:
+    def __init__(self, egg: Egg) -> None: ...
+
+
+class Egg:
+    def __init__(self, chicken: Chicken) -> None: ...
+
+
+class Selfish:
+    def __init__(self, me: Selfish) -> None: ...
+
+
+class Vague:
+    def __init__(self, pool, size=1) -> None: ...  # type: ignore[no-untyped-def]
+
+
+class Unread:
+    def __init__(self, id: UUID) -> None: ...
+
+
+class WantsRequest:
+    def __init__(self, request: Request) -> None: ...
+
+
+class WantsNursery:
+    def __init__(self, nursery: trio.Nursery) -> None: ...
+
+
+class WantsPath:
+    def __init__(self, ticket: int) -> None: ...
+
+
+class Greedy:
+    def __init__(self, **settings: int) -> None: ...
+
+
+class Clock(Protocol):
+    def now(self) -> float: ...
+
+
+class Shape(abc.ABC):
+    @abc.abstractmethod
+    def area(self) -> float: ...
+
+
+class Base:
+    pass
+
+
+class Impl(Base):
+    pass
+
+
+Dsn = NewType("Dsn", str)
+
+
+def make_pool() -> Pool:
+    raise NotImplementedError
+
+
+def make_something():  # type: ignore[no-untyped-def]
+    raise NotImplementedError
+
+
+async def yields_pool() -> AsyncIterator[Pool]:
+    raise NotImplementedError
+    yield
+
+
+def pool_of_store(store: Store) -> Pool:
+    raise NotImplementedError
+
+
+def either_pool() -> Pool | Store:
+    raise NotImplementedError
+
+
+@attrs.frozen
+class Ticket:
+    id: int
+
+
+@attrs.frozen
+class ChatRoom:
+    id: int
+
+
+@attrs.frozen
+class Keyless:
+    key: int
+
+
+@attrs.frozen
+class UnreadId:
+    id: UUID
+
+
+@attrs.frozen
+class ListId:
+    id: list[int]
+
+
+@attrs.frozen
+class OddId:
+    id_field: ClassVar[Any] = 5
+
+
+class Tickets(Repository[Ticket]):
+    async def get(self, id: Any, /) -> Ticket | None:
+        raise NotImplementedError
+
+    async def get_many(self, ids: Any, /) -> dict[Any, Ticket]:
+        raise NotImplementedError
+
+
+class MoreTickets(Tickets):
+    pass
+
+
+def wants_reference(ticket: Reference[Ticket]) -> None: ...
+
+
+def wants_bare_reference(ticket: Reference) -> None: ...  # type: ignore[type-arg]
+
+
+def wants_ticket(ticket: Ticket) -> None: ...
+
+
+def wants_number(ticket: int) -> bool:
+    raise NotImplementedError
+
+
+@attrs.frozen
+class TicketParams:
+    ticket: int
+
+
+@attrs.frozen
+class OtherParams:
+    tickets: int
+
+
+@attrs.frozen
+class ReferenceParams:
+    ticket: Reference[ChatRoom]
+
+
+@dataclasses.dataclass
+class DataParams:
+    ticket: int
+
+
+def ticket_params(params: TicketParams) -> bool:
+    raise NotImplementedError
+
+
+def other_params(params: OtherParams) -> None: ...
+
+
+def reference_params(params: ReferenceParams) -> None: ...
+
+
+def data_params(params: DataParams) -> None: ...
+
+
+def any_params(params: Params) -> bool:
+    raise NotImplementedError
+
+
+def orders_of(orders: str) -> None: ...
+
+
+def with_tickets(*routes: Route) -> App:
+    app = App().provide(Repository[Ticket], Tickets).provide(Repository[UnreadId], value=MemoryRepository(Ticket))
+    return app.provide(Repository[ListId], value=MemoryRepository(Ticket)).add(*routes)
+
+
+def pool_of_base(base: Base) -> Pool:
+    raise NotImplementedError
+
+
+def pool_of_rooms(rooms: Repository[ChatRoom]) -> Pool:
+    raise NotImplementedError
+
+
+def pool_of_dsn(dsn: Dsn) -> Pool:
+    raise NotImplementedError
+
+
+def impl_of_base(base: Base) -> Impl:
+    raise NotImplementedError
+
+
+def is_ours(ticket: Ticket) -> bool:
+    raise NotImplementedError
+
+
+def text_ticket(ticket: str) -> None: ...
+
+
+IN_APPS: list[tuple[Callable[[], App], str]] = [
+    # services that are missing
+    (
+        lambda: App().provide(Store),
+        "nothing provides Pool: Store(pool: Pool); add .provide(Pool, …) to the app.",
+    ),
+    (
+        lambda: App().provide(Orders).provide(Store),
+        "nothing provides Pool: Orders(store: Store) → Store(pool: Pool); add .provide(Pool, …) to the app.",
+    ),
+    (
+        lambda: App().provide(Pool).provide(Vague),
+        "Vague takes 'pool' without saying what it is: Vague(pool); annotate it with the type of a service, or "
+        "give it a default",
+    ),
+    (
+        lambda: App().provide(Unread),
+        "Unread takes 'id' as 'UUID', which cannot be looked up at run time: Unread(id); import it at module "
+        "level and not under 'if TYPE_CHECKING'",
+    ),
+    (
+        lambda: App().provide(Store).provide(Annotated[Pool, "replica"], make_pool),
+        "nothing provides Pool: Store(pool: Pool); add .provide(Pool, …) to the app.",
+    ),
+    (
+        lambda: App().provide(Impl).provide(pool_of_base),
+        "nothing provides Base: pool_of_base(base: Base); add .provide(Base, …) to the app. Impl is one, but is "
+        "provided as Impl only; add .provide(Base, Impl)",
+    ),
+    (
+        lambda: App().provide(Tickets).provide(pool_of_rooms),
+        "nothing provides Repository[ChatRoom]: pool_of_rooms(rooms: Repository[ChatRoom]); add "
+        ".provide(Repository[ChatRoom], …) to the app.",
+    ),
+    (
+        lambda: App().provide(WantsPath, scope="request"),
+        "nothing provides int: WantsPath(ticket: int); give 'ticket' a default, or let a function make it: "
+        ".provide(WantsPath, make_it)",
+    ),
+    (
+        lambda: App().provide(pool_of_dsn),
+        "nothing provides Dsn: pool_of_dsn(dsn: Dsn); add .provide(Dsn, …) to the app.",
+    ),
+    (
+        lambda: App().provide(Greedy),
+        "Greedy() has the parameter '**settings': values are given by name, one for each named parameter; *args, "
+        "**kwargs and positional-only parameters cannot be filled",
+    ),
+    # circles
+    (
+        lambda: App().provide(Chicken).provide(Egg),
+        "Chicken needs itself: Chicken(egg: Egg) → Egg(chicken: Chicken); break the circle, so that one of them "
+        "is made first",
+    ),
+    (
+        lambda: App().provide(Selfish),
+        "Selfish needs itself: Selfish(me: Selfish); break the circle, so that one of them is made first",
+    ),
+    (
+        lambda: App().provide(Store).provide(pool_of_store),
+        "Store needs itself: Store(pool: Pool) → pool_of_store(store: Store); break the circle, so that one of "
+        "them is made first",
+    ),
+    (
+        lambda: App().provide(Base, Impl).provide(Impl, impl_of_base),
+        "Base needs itself: Base (which is Impl) → impl_of_base(base: Base); break the circle, so that one of "
+        "them is made first",
+    ),
+    # scopes
+    (
+        lambda: App().provide(Orders).provide(Store).provide(Pool, scope="request"),
+        "Store lives as long as the app, but needs Pool, which lives for one request: Orders(store: Store) → "
+        "Store(pool: Pool); provide Store with scope='request' too",
+    ),
+    (
+        lambda: App().provide(WantsRequest),
+        "WantsRequest lives as long as the app, but needs 'request', which lives for one request: "
+        "WantsRequest(request); provide WantsRequest with scope='request' too",
+    ),
+    (
+        lambda: App().provide(WantsNursery),
+        "WantsNursery lives as long as the app, but needs 'nursery', which lives for one request: "
+        "WantsNursery(nursery); provide WantsNursery with scope='request' too; the app's nursery is 'app_nursery'",
+    ),
+    (
+        lambda: App().provide(Impl).provide(Base, Impl, scope="request"),
+        "Base, provided by Impl, is one service with Impl, but has the scope 'request' where Impl has 'app'; give"
+        " both the same scope, or provide Base by a function",
+    ),
+    # injection
+    (
+        lambda: App().add(Get("/x").inject(orders=Orders).handle(answer)).provide(Pool),
+        "GET /x: .inject(orders=Orders) asks for Orders, which nothing provides; add .provide(Orders) to the app.",
+    ),
+    (
+        lambda: App().add(Get("/x").inject(order=Orders).handle(answer)).provide(Store).provide(Pool),
+        "GET /x: .inject(order=Orders) asks for Orders, which nothing provides; add .provide(Orders) to the app.",
+    ),
+    (
+        lambda: App().provide(Pool).add(Get("/x").inject(orders=Pool).handle(orders_of)),
+        "GET /x: handler orders_of() wants 'orders' as str, but it is Pool",
+    ),
+    (
+        lambda: App().provide(Pool).add(Get("/x").inject(request=Pool).handle(answer)),
+        "GET /x: .inject(request=Pool) gives the name 'request', which is built in (the request itself); choose "
+        "another",
+    ),
+    (
+        lambda: App().provide(Pool).add(Get("/x/:room").inject(room=Pool).handle(answer)),
+        "GET /x/:room: .inject(room=Pool) gives the name 'room', which the path /x/:room gives too; choose another",
+    ),
+    (
+        lambda: (
+            App()
+            .provide(Pool)
+            .add(Controller("/x").inject(pool=Pool).routes(y=Get("/y").inject(pool=Pool).handle(answer)))
+        ),
+        "GET /x/y: .inject(pool=Pool) gives the name 'pool', which .inject(pool=Pool) gives too; choose another",
+    ),
+    (
+        lambda: App().provide(Pool).add(Get("/x").inject(user=Pool).use(user=authenticate).handle(answer)),
+        "GET /x: .use(user=authenticate) gives the name 'user', which .inject(user=Pool) gives too; choose another",
+    ),
+    # names
+    (
+        lambda: App().add(
+            Controller("/a/x").routes(list=Get("/").handle(answer)),
+            Controller("/b/x").routes(list=Get("/").handle(answer)),
+        ),
+        "GET /b/x and GET /a/x both have the name 'x.list'; name one of them otherwise, or the controller that "
+        "holds it, as in .add(other=x)",
+    ),
+    (
+        lambda: App().add(home=Get("/a").handle(answer)).add(home=Get("/b").handle(answer)),
+        "GET /b and GET /a both have the name 'home'; name one of them otherwise, or the controller that holds "
+        "it, as in .add(other=home)",
+    ),
+    # models
+    (
+        lambda: App().add(Get("/:ticket").types(Ticket).handle(answer)),
+        "GET /:ticket: .types(Ticket) needs Repository[Ticket], which nothing provides; add "
+        ".provide(Repository[Ticket], …) to the app.",
+    ),
+    (
+        lambda: App().provide(Tickets).add(Get("/:ticket").types(Ticket).handle(answer)),
+        "GET /:ticket: .types(Ticket) needs Repository[Ticket], which nothing provides; add "
+        ".provide(Repository[Ticket], …) to the app. Tickets is one, but is provided as Tickets only; add "
+        ".provide(Repository[Ticket], Tickets)",
+    ),
+    (
+        lambda: App().provide(Tickets).add(Get("/:chat_room").types(ChatRoom).handle(answer)),
+        "GET /:chat_room: .types(ChatRoom) needs Repository[ChatRoom], which nothing provides; add "
+        ".provide(Repository[ChatRoom], …) to the app.",
+    ),
+    (
+        lambda: with_tickets(Get("/:id").types(Ticket).handle(answer)),
+        "GET /:id: .types(Ticket) matches no parameter; the path /:id has :id. It would match :ticket, :Ticket. "
+        "Name one as in .types(id=Ticket).",
+    ),
+    (
+        lambda: with_tickets(Get("/x").types(required(Ticket)).handle(answer)),
+        "GET /x: .types(required(Ticket)) matches no parameter; the path /x has no parameters. It would match "
+        ":ticket, :Ticket.",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket/:ticket_ref").types(Ticket).handle(answer)),
+        "GET /:ticket/:ticket_ref: .types(Ticket) matches several parameters; name those that are meant, as in "
+        ".types(ticket=Ticket, ticket_ref=Ticket)",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").types(tiket=Ticket).handle(answer)),
+        "GET /:ticket: .types(tiket=Ticket) names a parameter that is not there; the path /:ticket has :ticket",
+    ),
+    (
+        lambda: with_tickets(Get("/x").types(ticket=Ticket).handle(answer)),
+        "GET /x: .types(ticket=Ticket) names a parameter that is not there; the path /x has no parameters",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").types(Ticket).types(ticket=required(Ticket)).handle(answer)),
+        "GET /:ticket: .types(ticket=required(Ticket)) is for 'ticket', as .types(Ticket) is; a path parameter "
+        "has one type",
+    ),
+    (
+        lambda: with_tickets(Get("/:keyless").types(Keyless).handle(answer)),
+        "GET /:keyless: .types(Keyless): Keyless has no annotated field 'id'; where another one holds its id, "
+        'name that in the class: id_field: ClassVar[str] = "number"',
+    ),
+    (
+        lambda: with_tickets(Get("/:unread_id").types(UnreadId).handle(answer)),
+        "GET /:unread_id: .types(UnreadId): UnreadId.id is annotated 'UUID', which cannot be looked up at run "
+        "time; import it at module level and not under 'if TYPE_CHECKING'",
+    ),
+    (
+        lambda: with_tickets(Get("/:list_id").types(ListId).handle(answer)),
+        "GET /:list_id: .types(ListId): the id field ListId.id is annotated list[int], which a path segment "
+        "cannot be read into (list[int] is not written as one piece of text); use str, int, float, bool, UUID, "
+        "Decimal, date, datetime, a Literal, or an Enum of text or of integers",
+    ),
+    (
+        lambda: with_tickets(Get("/:odd_id").types(OddId).handle(answer)),
+        "GET /:odd_id: .types(OddId): OddId.id_field is 5; it names the field that holds the id: id_field: "
+        'ClassVar[str] = "number"',
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").types(Ticket).handle(wants_ticket)),
+        "GET /:ticket: handler wants_ticket() wants 'ticket' as Ticket, but it is Reference[Ticket]; await it, or"
+        " let .types(required(Ticket)) look it up",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").types(Ticket).handle(wants_number)),
+        "GET /:ticket: handler wants_number() wants 'ticket' as int, but it is Reference[Ticket]; its id is ticket.id",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").types(required(Ticket)).handle(wants_reference)),
+        "GET /:ticket: handler wants_reference() wants 'ticket' as Reference[Ticket], but it is Ticket itself, "
+        "since it is required",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").types(required(Ticket)).handle(wants_number)),
+        "GET /:ticket: handler wants_number() wants 'ticket' as int, but it is Ticket",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").handle(wants_reference)),
+        "GET /:ticket: handler wants_reference() wants the path parameter 'ticket' as Reference[Ticket]; add "
+        ".types(ticket=Ticket) to make it one",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").handle(wants_bare_reference)),
+        "GET /:ticket: handler wants_bare_reference() wants the path parameter 'ticket' as Reference; add "
+        ".types(ticket=Model) to make it one",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").guard(ticket_params).types(required(Ticket)).handle(answer)),
+        "GET /:ticket: guard ticket_params() (TicketParams) wants 'ticket' as int, but it is Ticket",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").guard(is_ours).types(required(Ticket)).handle(answer)),
+        "GET /:ticket: guard is_ours() asks for 'ticket' before .types(required(Ticket)) has looked it "
+        "up; move that step up",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").guard(any_params).types(required(Ticket)).handle(answer)),
+        "GET /:ticket: guard any_params() takes 'params', and so asks for 'ticket' before "
+        ".types(required(Ticket)) has looked it up; move that step up",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").handle(other_params)),
+        "GET /:ticket: handler other_params() wants 'params' as OtherParams, whose field 'tickets' is no "
+        "parameter of the path /:ticket. Did you mean 'ticket'?",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").types(Ticket).handle(reference_params)),
+        "GET /:ticket: handler reference_params() (ReferenceParams) wants 'ticket' as Reference[ChatRoom], but it"
+        " is Reference[Ticket]",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").handle(data_params)),
+        "GET /:ticket: handler data_params() wants 'params' as DataParams, but it is Params; an attrs class would"
+        " do, whose fields have the names of path parameters",
+    ),
+    (
+        lambda: with_tickets(Get("/:ticket").guard(ticket_params).handle(text_ticket)),
+        "GET /:ticket: handler text_ticket() wants the path parameter 'ticket' as str, another step wants it as "
+        "int; a path parameter has one type",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), IN_APPS, ids=lambda value: value[:60] if isinstance(value, str) else "")
+def test_a_mistake_between_routes_services_and_models_is_found_by_check(make: Callable[[], App], message: str) -> None:
+    app = make()
+    with pytest.raises(BuildError) as caught:
+        app.check()
+    assert str(caught.value) == message
+
+
 UNTIMELY: list[Any] = [0, -1, float("nan"), "15", True]
 
 AT_ONCE: list[tuple[Callable[[], object], str]] = [
@@ -512,6 +1022,207 @@ AT_ONCE: list[tuple[Callable[[], object], str]] = [
     (
         lambda: App().add(answer),  # type: ignore[arg-type]
         f"add() takes routes and controllers, such as SSE('/events').handle(stream), not {answer!r}",
+    ),
+    # services and models of a route
+    (
+        lambda: Get("/x").inject(orders="OrderService"),
+        ".inject(orders='OrderService') takes a type, as in .inject(orders=OrderService)",
+    ),
+    (
+        lambda: Get("/x").inject(orders=Ticket(1)),
+        ".inject(orders=Ticket(id=1)) takes a type, as in .inject(orders=OrderService)",
+    ),
+    (
+        lambda: Get("/x").types(),
+        ".types() names no model; write .types(Ticket) or .types(room=ChatRoom)",
+    ),
+    (
+        lambda: Get("/x").types(Ticket(1)),  # type: ignore[arg-type]
+        ".types() takes model classes, as in .types(Ticket), .types(room=ChatRoom) or .types(required(Ticket)), "
+        "not Ticket(id=1)",
+    ),
+    (
+        lambda: Get("/x").types(required(Ticket(1))),  # type: ignore[arg-type]
+        ".types() takes model classes, as in .types(Ticket), .types(room=ChatRoom) or .types(required(Ticket)), "
+        "not Ticket(id=1)",
+    ),
+    (
+        lambda: Get("/x").types(list[int]),
+        ".types() takes model classes, as in .types(Ticket), .types(room=ChatRoom) or .types(required(Ticket)), "
+        "not list[int]",
+    ),
+    # controllers
+    (
+        lambda: Controller("x"),
+        "path 'x' must begin with '/'; write '/x'",
+    ),
+    (
+        lambda: Controller("/x").routes(list=5),  # type: ignore[arg-type]
+        "Controller /x: .routes(list=…) takes a route, such as Get('/').handle(list_orders), or a controller, not 5",
+    ),
+    (
+        lambda: Controller("/x").routes(list=Get("/")).routes(list=Get("/")),
+        "Controller /x has a route 'list' already; choose another name",
+    ),
+    (
+        lambda: Controller("/x").use(items),
+        "items() is a synchronous generator or context manager; write it with 'async def' (and @asynccontextmanager)",
+    ),
+    (
+        lambda: Controller("/x").guard(True),  # type: ignore[arg-type]
+        "True is not a function",
+    ),
+    (
+        lambda: App().add(Controller("/:a").routes(b=Get("/:a"))),
+        "path '/:a/:a' names the parameter 'a' twice; give each its own name",
+    ),
+    # services
+    (
+        lambda: App().provide(Pool, scope="session"),  # type: ignore[arg-type]
+        "the scope of a service is 'app' or 'request', not 'session'",
+    ),
+    (
+        lambda: App().provide(Pool).provide(Pool),
+        "Pool is provided already; for a test write .override(Pool, value)",
+    ),
+    (
+        lambda: App().provide(Pool, make_pool, value=Pool()),
+        ".provide(Pool, value=…) takes neither a factory nor a scope: a value is there already, and lives as long"
+        " as the app",
+    ),
+    (
+        lambda: App().provide(Pool, value=Pool(), scope="request"),
+        ".provide(Pool, value=…) takes neither a factory nor a scope: a value is there already, and lives as long"
+        " as the app",
+    ),
+    (
+        lambda: App().provide(Pool, value=5),
+        ".provide(Pool, value=5): this is no Pool",
+    ),
+    (
+        lambda: App().provide(Pool, value=None),
+        ".provide(Pool, value=None): this is no Pool",
+    ),
+    (
+        lambda: App().provide(Pool, Pool()),  # type: ignore[arg-type]
+        "Pool is provided by a class or a function that makes it, not by Pool(); for a value that is there "
+        "already write .provide(Pool, value=…)",
+    ),
+    (
+        lambda: App().provide(Pool()),
+        "a service is known by its class, as in .provide(OrderService), or by an alias such as Repository[Order],"
+        " not by Pool(); for a value that is there already write .provide(Pool, value=…)",
+    ),
+    (
+        lambda: App().provide("Pool"),
+        "a service is known by its class, as in .provide(OrderService), or by an alias such as Repository[Order],"
+        " not by 'Pool'; for a value that is there already write .provide(str, value=…)",
+    ),
+    (
+        lambda: App().provide("Pool", Pool),
+        "a service is known by its class, as in .provide(OrderService), or by an alias such as Repository[Order],"
+        " not by 'Pool'; for a value that is there already write .provide(str, value=…)",
+    ),
+    (
+        lambda: App().provide(Pool | None, make_pool),
+        "a service is known by its class, as in .provide(OrderService), or by an alias such as Repository[Order],"
+        " not by Pool | None",
+    ),
+    (
+        lambda: App().provide(Pool, Store),
+        "Store() makes Store, which is no Pool; provide it as .provide(Store, …)",
+    ),
+    (
+        lambda: App().provide(Store, make_pool),
+        "make_pool() makes Pool, which is no Store; provide it as .provide(Pool, …)",
+    ),
+    (
+        lambda: App().provide(yields_pool),
+        "yields_pool() yields; decorate it with @contextlib.asynccontextmanager to provide what it yields",
+    ),
+    (
+        lambda: App().provide(Pool, yields_pool),
+        "yields_pool() yields; decorate it with @contextlib.asynccontextmanager to provide what it yields",
+    ),
+    (
+        lambda: App().provide(items),
+        "items() is a synchronous generator or context manager; write it with 'async def' (and @asynccontextmanager)",
+    ),
+    (
+        lambda: App().provide(make_something),
+        "make_something() does not say what it provides; annotate what it returns, or name it: .provide(Service, "
+        "make_something)",
+    ),
+    (
+        lambda: App().provide(unread),
+        "unread() is annotated to return 'UUID', which cannot be looked up at run time; import it at module level"
+        " and not under 'if TYPE_CHECKING'",
+    ),
+    (
+        lambda: App().provide(either_pool),
+        "a service is known by its class, as in .provide(OrderService), or by an alias such as Repository[Order],"
+        " not by Pool | Store",
+    ),
+    (
+        lambda: App().provide(Repository[Ticket]),
+        "Repository[Ticket] cannot be made by itself; name what makes it: .provide(Repository[Ticket], …)",
+    ),
+    (
+        lambda: App().provide(Clock),
+        "Clock cannot be made by itself; name what makes it: .provide(Clock, …)",
+    ),
+    (
+        lambda: App().provide(Shape),
+        "Shape cannot be made by itself; name what makes it: .provide(Shape, …)",
+    ),
+    (
+        lambda: App().provide(Dsn),
+        "Dsn cannot be made by itself; name what makes it: .provide(Dsn, …)",
+    ),
+    # overriding
+    (
+        lambda: App().override(Pool, None),
+        "nothing provides Pool, so there is nothing to override. Provided are: none",
+    ),
+    (
+        lambda: App().provide(Store).override(Orders, None),
+        "nothing provides Orders, so there is nothing to override. Provided are: Store",
+    ),
+    # typed events
+    (
+        lambda: SSE("/x").events(tick=5),  # type: ignore[arg-type]
+        ".events() takes classes, as in .events(tick=Tick), not tick=5",
+    ),
+    (
+        lambda: SSE("/x").events(tick=list),
+        ".events(tick=list): a handler that yields list means an event, a batch of them or the stream's end "
+        "already; name an attrs class or another one of your own",
+    ),
+    (
+        lambda: SSE("/x").events(tick=dict),
+        ".events(tick=dict): a handler that yields dict means an event, a batch of them or the stream's end "
+        "already; name an attrs class or another one of your own",
+    ),
+    (
+        lambda: SSE("/x").events(tick=Done),
+        ".events(tick=Done): a handler that yields Done means an event, a batch of them or the stream's end "
+        "already; name an attrs class or another one of your own",
+    ),
+    (
+        lambda: SSE("/x").events(tick=Ticket).events(tick=Pool),
+        ".events(tick=Ticket): each name has one class, and each class one name",
+    ),
+    (
+        lambda: SSE("/x").events(tick=Ticket, tock=Ticket),
+        ".events(tick=Ticket): each name has one class, and each class one name",
+    ),
+    (
+        lambda: SSE("/x").events(**{"a\nb": Ticket}),
+        ".events(): the name 'a\\nb' may not hold CR, LF or NUL, found '\\n' at index 1: remove it",
+    ),
+    (
+        lambda: SSE("/x").events(**{"": Ticket}),
+        ".events(): the name '' is empty, which clients read as \"message\": leave it out",
     ),
 ]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from trio_sse import BadRequest, Request, Response, Values
 from trio_sse._http import MAX_LAST_EVENT_ID, accepts_event_stream, asks_for_event_stream
-from trio_sse.wire import MAX_ID_SIZE
+from trio_sse.wire import MAX_ID_SIZE, encode_json
 
 
 def request(*headers: tuple[bytes, bytes], **scope: Any) -> Request:
@@ -301,8 +301,21 @@ def test_a_header_that_cannot_be_sent_is_an_error_where_it_is_made(headers: dict
 def test_content_that_cannot_be_sent_is_an_error_where_it_is_made() -> None:
     with pytest.raises(UnicodeEncodeError):
         Response("\ud800")
-    with pytest.raises(TypeError, match="content is text or bytes, not dict; for JSON return the value itself"):
-        Response({"a": 1})  # type: ignore[arg-type]
+
+
+def test_content_that_is_neither_text_nor_bytes_becomes_json() -> None:
+    made = Response({"a": 1}, status=201, headers={"location": "/a"})
+    with pytest.raises(TypeError, match="content of type dict has yet to be encoded"):
+        made.body()
+    assert made.encoded(encode_json) == Response(
+        b'{"a":1}', status=201, media_type="application/json", headers={"location": "/a"}
+    )
+    assert Response([], media_type="application/problem+json").encoded(encode_json).media_type == (
+        "application/problem+json"
+    )
+    assert Response("text").encoded(encode_json) == Response("text")
+    with pytest.raises(ValueError, match="a 204 response has no content"):
+        Response({}, status=204)
 
 
 @pytest.mark.parametrize("status", [0, 100, 101, 199, 600])

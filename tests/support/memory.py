@@ -242,6 +242,11 @@ class Client:
     async def get(self, target: str, **options: Any) -> Reply:
         return await self.request("GET", target, **options)
 
+    async def post(self, target: str, value: Any = None, **options: Any) -> Reply:
+        """Post a value as JSON."""
+        headers = {"content-type": "application/json", **options.pop("headers", {})}
+        return await self.request("POST", target, headers=headers, body=json.dumps(value).encode(), **options)
+
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[Client]:
         """Run the app's lifespan around the requests."""
