@@ -21,7 +21,7 @@ from typing import Any
 import attrs
 import trio
 
-from trio_sse import SSE, App, Post, run
+from trio_sse import SSE, App, Controller, Post, run
 
 BACKLOG = 100
 """Notifications that wait for one subscriber, at most."""
@@ -99,20 +99,16 @@ def publish(notifications: NotificationService, body: Draft) -> Notification:
     return notifications.publish(body)
 
 
-def create_app() -> App:
-    """Make an app with a service of its own, so that two apps (or two tests) have nothing in common."""
-    service = NotificationService()
-
-    def notifications() -> NotificationService:
-        return service
-
-    return App().add(
-        SSE("/notifications/stream").use(notifications=notifications).handle(stream),
-        Post("/notifications").use(notifications=notifications).body(Draft).handle(publish),
+controller = (
+    Controller("/notifications")
+    .inject(notifications=NotificationService)
+    .routes(
+        stream=SSE("/stream").handle(stream),
+        publish=Post("/").body(Draft).handle(publish),
     )
+)
 
-
-app = create_app()
+app = App().provide(NotificationService).add(controller)  # a server makes one service when it starts
 
 if __name__ == "__main__":
     run(app, bind="127.0.0.1:8000")

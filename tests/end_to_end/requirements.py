@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -19,12 +20,19 @@ TOOLS = {
     "node": ("the tests with the npm package eventsource", "apt-get install nodejs npm, or https://nodejs.org (20+)"),
     "npm": ("the tests with the npm package eventsource", "apt-get install npm, or https://nodejs.org"),
     "chromium": ("the tests in a browser", "apt-get install chromium"),
+    "postgres": ("the tests with PostgreSQL", "apt-get install postgresql"),
 }
 
 
-def needs(tool: str) -> str:
-    """The path of a program; without it the test is skipped, or fails under CI=true."""
-    path = shutil.which(tool)
+def needs(tool: str, *folders: Path) -> str:
+    """The path of a program; without it the test is skipped, or fails under CI=true.
+
+    Args:
+        tool: Its name, one of `TOOLS`.
+        *folders: Where it may be, besides on PATH.
+    """
+    places = (None, *map(str, folders))  # None is PATH
+    path = next((found for place in places if (found := shutil.which(tool, path=place))), None)
     if path is None:
         what, how = TOOLS[tool]
         unmet(f"{tool} is missing, so {what} are not run; to run them: {how}")

@@ -12,7 +12,7 @@ import httpx
 import httpx_sse
 import pytest
 
-from examples.notifications import create_app
+from examples.notifications import app as notifications
 from trio_sse import App
 
 from .limits import within
@@ -159,7 +159,7 @@ async def test_the_notification_example_answers_curl_and_npm_eventsource(
 ) -> None:
     trusted = certificate if protocol == "h2" else None
     version = {"http/1.1": ("--http1.1",), "h2": ("--http2", "--cacert", str(certificate.authority))}[protocol]
-    async with speaking(create_app(), protocol, certificate) as server, httpx_client(protocol, certificate) as client:
+    async with speaking(notifications, protocol, certificate) as server, httpx_client(protocol, certificate) as client:
         url = f"{server.url}/notifications/stream"
         async with (
             curling(*version, url) as program,

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from examples.notifications import BACKLOG, Draft, NotificationService, create_app
+from examples.notifications import BACKLOG, Draft, NotificationService, app
 from support.memory import Client, Reply
 
 
 @pytest.fixture
-def client() -> Client:
-    return Client(create_app())
+async def client(autojump_clock: MockClock) -> AsyncIterator[Client]:
+    async with Client(app).lifespan() as client:
+        yield client
 
 
 async def publish(client: Client, **draft: Any) -> Reply:
@@ -55,9 +57,10 @@ async def test_every_listener_is_told(client: Client, autojump_clock: MockClock)
         assert await one.event() == await other.event()
 
 
-async def test_two_apps_have_nothing_in_common(client: Client, autojump_clock: MockClock) -> None:
+async def test_two_lives_of_the_app_have_nothing_in_common(client: Client, autojump_clock: MockClock) -> None:
     await publish(client, title="Tea")
-    assert (await publish(Client(create_app()), title="Coffee")).json()["id"] == 1
+    async with Client(app).lifespan() as other:
+        assert (await publish(other, title="Coffee")).json()["id"] == 1
 
 
 async def test_nothing_is_kept_of_a_listener_who_has_left() -> None:
@@ -70,11 +73,11 @@ async def test_nothing_is_kept_of_a_listener_who_has_left() -> None:
 
 
 async def test_the_stream_of_a_client_that_goes_is_unsubscribed(autojump_clock: MockClock) -> None:
-    app = create_app()
-    [stream_route, _] = app.routes
-    provider: Any = stream_route.steps[0]
-    service: NotificationService = provider.function()
-    async with Client(app).stream("/notifications/stream") as stream:
+    service = NotificationService()
+    async with (
+        Client(app.override(NotificationService, service)).lifespan() as client,
+        client.stream("/notifications/stream") as stream,
+    ):
         await stream.event()
         assert len(service._subscribers) == 1
     assert not service._subscribers

@@ -1,0 +1,32 @@
+"""The app: which services there are, what makes them, and for how long they live."""
+
+from __future__ import annotations
+
+import os
+
+from trio_sse import App, MemoryTopics, Repository, Topics
+
+from .controller import controller
+from .database import DatabaseSettings, open_database
+from .domain import Order
+from .repository import SqlOrders
+from .service import OrderService
+
+__all__ = ("app", "create_app")
+
+
+def create_app(settings: DatabaseSettings) -> App:
+    """The orders, kept in a database."""
+    return (
+        App()
+        .provide(DatabaseSettings, value=settings)
+        .provide(open_database)  # opened at start-up, closed after the last request
+        .provide(Topics, MemoryTopics)
+        .provide(SqlOrders)
+        .provide(Repository[Order], SqlOrders)  # the same one: what finds an order that a path names
+        .provide(OrderService)
+        .add(controller)
+    )
+
+
+app = create_app(DatabaseSettings(url=os.environ.get("ORDERS_DATABASE", "sqlite:///orders.db")))

@@ -1,0 +1,76 @@
+"""The orders over HTTP: list, place, look at, change, and follow.
+
+Who it is (401) is found out before anything else, then the order (404), and whether they may (403): all of it before a
+stream begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import attrs
+
+from trio_sse import SSE, Conflict, Controller, Get, Post, Response, required
+
+from .domain import NewOrder, Order, Status, StatusConflict
+from .service import OrderService
+from .users import User, authenticate, is_clerk, may_see
+
+__all__ = ("controller",)
+
+
+@attrs.frozen
+class Change:
+    """The body of a request that changes an order."""
+
+    status: Status
+
+
+async def list_orders(orders: OrderService, user: User) -> Sequence[Order]:
+    """A customer's own orders; for a clerk all of them."""
+    return await orders.list(None if user.clerk else user.name)
+
+
+async def place(orders: OrderService, user: User, body: NewOrder, url: Callable[..., str]) -> Response:
+    """Keep a new order, and say where it is."""
+    order = await orders.place(body, user.name)
+    return Response(order, status=201, headers={"location": url("orders.show", order=order)})
+
+
+async def show(order: Order) -> Order:
+    """One order."""
+    return order
+
+
+async def change(orders: OrderService, order: Order, body: Change) -> Order | None:
+    """Bring an order into another state."""
+    try:
+        return await orders.set_status(order.id, body.status)
+    except StatusConflict as conflict:
+        raise Conflict(str(conflict)) from None
+
+
+async def follow(orders: OrderService, order: Order) -> AsyncIterator[dict[str, Any]]:
+    """The order as it is, then all that happens to it.
+
+    It subscribes first and reads the order again then: what happens in between may be told twice, but is never missed.
+    """
+    updates = aiter(order.events)
+    yield {"event": "order", "data": await orders.get(order.id)}
+    async for update in updates:
+        yield {"event": update.type, "data": update.data}
+
+
+controller = (
+    Controller("/orders")
+    .inject(orders=OrderService)
+    .use(user=authenticate)
+    .routes(
+        list=Get("/").handle(list_orders),
+        place=Post("/").body(NewOrder).handle(place),
+        show=Get("/:order").types(required(Order)).guard(may_see).handle(show),
+        change=Post("/:order").guard(is_clerk).types(required(Order)).body(Change).handle(change),
+        events=SSE("/:order/events").types(required(Order)).guard(may_see).handle(follow),
+    )
+)

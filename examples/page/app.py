@@ -1,0 +1,29 @@
+"""The entry point: there is nothing to register. Routes are values, and the app is given them."""
+
+from __future__ import annotations
+
+from trio_sse import App, MemoryTopics, Repository, Topics
+
+from . import cancelling, cleanup, dashboard, event_format, notifications, orders, rooms, tickets
+
+app = (
+    App()
+    .provide(Topics, MemoryTopics)
+    .provide(notifications.NotificationService)
+    .provide(tickets.tickets)
+    .provide(cleanup.EventBus)
+    .provide(cancelling.Transcoder)
+    .provide(orders.Orders)
+    .provide(Repository[orders.Order], orders.Orders)
+    .provide(orders.OrderService)
+    .add(
+        notifications.controller,
+        rooms.controller,
+        tickets.controller,
+        cleanup.controller,
+        cancelling.controller,
+        orders.controller,
+        event_format=event_format.route,
+        dashboard=dashboard.route,
+    )
+)

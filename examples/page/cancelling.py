@@ -1,0 +1,77 @@
+"""`aborted` cancels another operation: work that was begun for a client ends when that client goes.
+
+curl -N http://127.0.0.1:8000/videos/tea/transcode      (interrupt it, and the transcoding stops)
+curl http://127.0.0.1:8000/videos/running
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import attrs
+import trio
+
+from trio_sse import SSE, Aborted, Controller, Get
+
+
+@attrs.frozen(eq=False)
+class Job:
+    video: str
+    progress: trio.MemoryReceiveChannel[int]
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+
+
+class Transcoder:
+    """Runs jobs beside the requests, in the app's nursery: a request that ends does not end them by itself."""
+
+    def __init__(self, app_nursery: trio.Nursery) -> None:
+        self._nursery = app_nursery
+        self.running: set[str] = set()
+
+    def begin(self, video: str) -> Job:
+        send, receive = trio.open_memory_channel[int](0)
+        job = Job(video, receive)
+        self._nursery.start_soon(self._transcode, job, send, name=f"transcoding {video}")
+        return job
+
+    async def _transcode(self, job: Job, progress: trio.MemorySendChannel[int]) -> None:
+        self.running.add(job.video)
+        try:
+            with job.scope, progress:
+                for percent in range(10, 101, 10):
+                    await trio.sleep(0.2)  # the work
+                    with trio.move_on_after(1):
+                        await progress.send(percent)
+        finally:
+            self.running.discard(job.video)
+
+
+async def cancel_with(aborted: Aborted, job: Job) -> None:
+    await aborted.wait()
+    job.scope.cancel(reason=f"aborted: {aborted.reason}")
+
+
+async def transcode(
+    video: str, transcoder: Transcoder, aborted: Aborted, nursery: trio.Nursery
+) -> AsyncIterator[dict[str, Any]]:
+    job = transcoder.begin(video)
+    nursery.start_soon(cancel_with, aborted, job)  # the request's own nursery: this ends with the request
+
+    async for percent in job.progress:
+        yield {"event": "progress", "data": percent}
+    yield {"event": "ready", "data": video}
+
+
+async def running(transcoder: Transcoder) -> list[str]:
+    return sorted(transcoder.running)
+
+
+controller = (
+    Controller("/videos")
+    .inject(transcoder=Transcoder)
+    .routes(
+        transcode=SSE("/:video/transcode").handle(transcode),
+        running=Get("/running").handle(running),
+    )
+)

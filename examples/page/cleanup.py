@@ -1,0 +1,74 @@
+"""Client disconnect: `finally` runs when the client goes, and however else the stream may end.
+
+curl -N http://127.0.0.1:8000/events
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import attrs
+import trio
+
+from trio_sse import SSE, Controller, Post
+
+
+@attrs.frozen
+class BusEvent:
+    type: str
+    payload: str
+
+
+class EventBus:
+    """Somebody else's bus, whose subscriptions have to be given back."""
+
+    def __init__(self) -> None:
+        self.subscribers: set[trio.MemorySendChannel[BusEvent]] = set()
+
+    def subscribe(self) -> Subscription:
+        send, receive = trio.open_memory_channel[BusEvent](100)
+        self.subscribers.add(send)
+        return Subscription(self, send, receive)
+
+    async def publish(self, event: BusEvent) -> None:
+        for subscriber in tuple(self.subscribers):
+            await subscriber.send(event)
+
+
+@attrs.frozen(eq=False)
+class Subscription:
+    bus: EventBus
+    send: trio.MemorySendChannel[BusEvent]
+    receive: trio.MemoryReceiveChannel[BusEvent]
+
+    def __aiter__(self) -> AsyncIterator[BusEvent]:
+        return aiter(self.receive)
+
+    def unsubscribe(self) -> None:
+        self.bus.subscribers.discard(self.send)
+        self.receive.close()
+
+
+async def events(bus: EventBus) -> AsyncIterator[dict[str, Any]]:
+    subscription = bus.subscribe()
+    try:
+        async for event in subscription:
+            yield {"event": event.type, "data": event.payload}
+    finally:
+        # Runs when the client disconnects.
+        subscription.unsubscribe()
+
+
+async def publish(bus: EventBus, body: BusEvent) -> None:
+    await bus.publish(body)
+
+
+controller = (
+    Controller("/events")
+    .inject(bus=EventBus)
+    .routes(
+        stream=SSE("/").handle(events),
+        publish=Post("/").body(BusEvent).handle(publish),
+    )
+)

@@ -1,0 +1,29 @@
+"""Middleware and guards: who it is, whether they may, and then the stream.
+
+curl -N -H "Authorization: Bearer root" http://127.0.0.1:8000/dashboard/events
+curl -i -H "Authorization: Bearer guest" http://127.0.0.1:8000/dashboard/events
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import attrs
+
+from trio_sse import SSE
+from trio_sse.auth import bearer, fixed_secrets
+
+
+@attrs.frozen
+class User:
+    name: str
+    role: str
+
+
+verify = fixed_secrets({"root": User("Ada", "admin"), "guest": User("Bob", "visitor")})
+
+
+@SSE("/dashboard/events").use(user=bearer(verify)).guard(lambda user: user.role == "admin").handle
+async def route(user: User) -> AsyncIterator[dict[str, Any]]:
+    yield {"event": "welcome", "data": {"name": user.name}}

@@ -1,0 +1,33 @@
+"""What an event may hold: every field of the format, or only data.
+
+curl -N http://127.0.0.1:8000/event-format
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from trio_sse import SSE, Done, ServerSentEvent
+
+Event = dict[str, Any] | ServerSentEvent | Done
+
+
+@SSE("/event-format").handle
+async def route() -> AsyncIterator[Event]:
+    # All fields except data are optional.
+    yield {
+        "event": "update",  # event: update
+        "id": "42",  # id: 42
+        "data": {"count": 1},  # data: {"count":1}
+        "retry": 5000,  # retry: 5000
+    }
+
+    # Only data.
+    yield {"data": "hello"}  # data: hello
+
+    # The same as a value, which an editor completes and a type checker checks.
+    yield ServerSentEvent({"count": 2}, event="update", id="43")
+
+    # The end for good: an EventSource does not reconnect.
+    yield Done()

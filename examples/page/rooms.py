@@ -1,0 +1,26 @@
+"""Path parameters: a handler names them, and their annotations convert them.
+
+curl -N http://127.0.0.1:8000/rooms/kitchen/events
+curl -N http://127.0.0.1:8000/floors/3/events
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from trio_sse import SSE, Controller, Params
+
+
+async def by_params(params: Params) -> AsyncIterator[dict[str, Any]]:
+    yield {"data": {"room": params.room_id}}
+
+
+async def by_name(floor: int) -> AsyncIterator[dict[str, Any]]:  # a path that holds no number is a 404
+    yield {"data": {"floor": floor}}
+
+
+controller = Controller("/").routes(
+    room=SSE("/rooms/:room_id/events").handle(by_params),
+    floor=SSE("/floors/:floor/events").handle(by_name),
+)

@@ -1,0 +1,75 @@
+"""Typed parameters: a path parameter as a reference to a model, or as the model itself.
+
+curl -N http://127.0.0.1:8000/tickets/1/events
+curl --json '{"text": "Have you tried tea?"}' http://127.0.0.1:8000/tickets/1/comments
+curl -i -N http://127.0.0.1:8000/tickets/9/follow
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import attrs
+
+from trio_sse import SSE, Controller, HasEvents, MemoryRepository, Post, Reference, Repository, Topics, required
+
+
+@attrs.frozen
+class TicketEvent:
+    type: str
+    data: dict[str, Any]
+
+
+@attrs.frozen
+class Ticket(HasEvents[TicketEvent]):
+    id: int
+    subject: str
+
+
+@attrs.frozen
+class TicketParams:
+    """What a type checker then knows of `params`."""
+
+    ticket: Reference[Ticket]
+
+
+@attrs.frozen
+class Comment:
+    text: str
+
+
+def tickets(topics: Topics) -> Repository[Ticket]:
+    return MemoryRepository(Ticket, [Ticket(1, "No tea"), Ticket(2, "Cold tea")], topics=topics)
+
+
+async def events(params: TicketParams) -> AsyncIterator[dict[str, Any]]:
+    """As on the page: the stream has begun when the ticket is looked for."""
+    ticket = await params.ticket  # Ticket | None
+    if ticket is None:
+        yield {"event": "error", "data": {"message": "Not found"}}
+        return  # to an EventSource this is a lost connection: it comes back, for ever
+
+    yield {"event": "connected", "data": {"subject": ticket.subject}}
+
+    async for event in ticket.events:
+        yield {"event": event.type, "data": event.data}
+
+
+async def follow(ticket: Ticket) -> AsyncIterator[dict[str, Any]]:
+    """The ticket has been found before the stream begins: where there is none, the answer is a 404."""
+    yield {"event": "connected", "data": {"subject": ticket.subject}}
+
+    async for event in ticket.events:
+        yield {"event": event.type, "data": event.data}
+
+
+async def comment(ticket: Ticket, body: Comment) -> None:
+    await ticket.events.publish(TicketEvent("comment", {"text": body.text}))
+
+
+controller = Controller("/tickets").routes(
+    events=SSE("/:ticket/events").types(Ticket).handle(events),
+    follow=SSE("/:ticket/follow").types(required(Ticket)).handle(follow),
+    comment=Post("/:ticket/comments").types(required(Ticket)).body(Comment).handle(comment),
+)
