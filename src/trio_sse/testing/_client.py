@@ -1,0 +1,254 @@
+"""A client in memory: asks an ASGI app without a server, and gets its streams while they run.
+
+Owns the making of requests, and the app's lifespan around them.
+"""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote, unquote, urlencode
+
+import attrs
+import trio
+from trio.testing import MockClock
+
+from .._http import Values
+from ..wire import encode_json
+from ._leaks import no_leaks
+from ._stream import TestStream
+
+__all__ = ("TestClient", "TestResponse")
+
+NO_JSON: Final = object()
+REAL_PATIENCE: Final = 10.0
+VIRTUAL_PATIENCE: Final = 24 * 60 * 60.0
+SAFE_IN_A_TARGET = "/%:@!$&'()*+,;=?~-._"
+"""Characters of a target that are sent as they are; others are percent-encoded, as any client does."""
+
+
+def _default_patience() -> float:
+    return VIRTUAL_PATIENCE if isinstance(trio.lowlevel.current_clock(), MockClock) else REAL_PATIENCE
+
+
+@attrs.frozen
+class TestResponse:
+    """A whole response.
+
+    Attributes:
+        status: The status.
+        headers: The headers.
+        body: The body.
+    """
+
+    __test__ = False
+
+    status: int
+    headers: Values
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode()
+
+    def json(self) -> Any:
+        """The value that the body is JSON of."""
+        return json_module.loads(self.body)
+
+
+class TestClient:
+    """Asks an app in memory. Enter it to run the app's lifespan around the requests.
+
+        async with TestClient(app) as client, client.stream("/clock") as stream:
+            assert (await stream.event()).event == "tick"
+
+    It works under any Trio clock. Under a `trio.testing.MockClock` with `autojump_threshold=0` time jumps to wherever
+    something happens, so an hour of heartbeats takes milliseconds. Leaving the block checks that the app has left
+    nothing behind (see `no_leaks`). Without entering it requests work too, for apps whose routes need no lifespan.
+
+    Args:
+        app: Any ASGI app.
+        headers: Headers for all requests.
+        patience: Seconds, by Trio's clock, that a test may wait for anything; after that it fails. Unless set, 10 of
+            real time, and a day of virtual time.
+        **scope: What else the ASGI scope of each request holds: `http_version="2"`, `root_path="/api"`, `client=…`.
+    """
+
+    __test__ = False
+
+    def __init__(
+        self, app: Any, *, headers: Mapping[str, str] | None = None, patience: float | None = None, **scope: Any
+    ) -> None:
+        self.app = app
+        self.patience = patience
+        self.state: dict[str, Any] = {}
+        self._headers = dict(headers or {})
+        self._scope = scope
+        self._stack: AsyncExitStack | None = None
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            stack.enter_context(no_leaks())
+            await stack.enter_async_context(self._lifespan())
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        stack, self._stack = self._stack, None
+        assert stack is not None, "the client has not been entered"
+        return await stack.__aexit__(kind, error, traceback)
+
+    # -- requests
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        target: str,
+        *,
+        method: str = "GET",
+        query: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = NO_JSON,
+        body: bytes | Iterable[bytes] = b"",
+        wait: bool = True,
+        **scope: Any,
+    ) -> AsyncGenerator[TestStream]:
+        """Open a request. The block begins when the response has started; its end disconnects, and waits for the app.
+
+        Args:
+            target: The path, with a query or without. It may be percent-encoded.
+            method: The method.
+            query: What to put into the query string.
+            headers: The request's headers.
+            json: A value to send as JSON.
+            body: Bytes to send, or chunks of them.
+            wait: Whether to wait for the start of the response; False begins the block at once.
+            **scope: More of the ASGI scope.
+
+        Raises:
+            AssertionError: The app has done something against ASGI, or has not ended.
+            Exception: What the app has raised, unless the test has taken it with `claim_error`.
+        """
+        given = {**self._headers, **(headers or {})}
+        if json is not NO_JSON:
+            given, body = {"content-type": "application/json", **given}, encode_json(json)
+        chunks = (body,) if isinstance(body, bytes) else tuple(body)
+        stream = TestStream(chunks, _default_patience() if self.patience is None else self.patience)
+        request = self._request_scope(method, target, query or {}, given, scope)
+        async with trio.open_nursery() as nursery:
+            stream.in_nursery(nursery)
+            nursery.start_soon(self._run, request, stream, name=f"{method} {target}")
+            if wait:
+                await stream.started()
+            yield stream
+            stream.disconnect()
+            await stream.ended()
+        assert not stream.last_send_was_cut_short, (
+            "the app's last send was cancelled, by which a server loses the next request of the connection"
+        )
+        if stream.error is not None:
+            raise stream.error
+
+    async def request(self, method: str, target: str, **options: Any) -> TestResponse:
+        """Make a request, and wait for the whole response. The options are those of `stream`.
+
+        Raises:
+            AssertionError: As in `stream`; or the response has not been completed.
+            Exception: What the app has raised.
+        """
+        async with self.stream(target, method=method, wait=False, **options) as stream:
+            await stream.ended()
+            if stream.error is None:
+                assert stream.status is not None, "the app has ended without a response"
+                assert stream.complete, "the app has ended without completing its response"
+        return TestResponse(stream.status or 0, stream.headers, stream.raw)
+
+    async def get(self, target: str, **options: Any) -> TestResponse:
+        """`request("GET", …)`."""
+        return await self.request("GET", target, **options)
+
+    async def post(self, target: str, json: Any = NO_JSON, **options: Any) -> TestResponse:
+        """`request("POST", …)`, with a value to send as JSON."""
+        return await self.request("POST", target, json=json, **options)
+
+    async def put(self, target: str, json: Any = NO_JSON, **options: Any) -> TestResponse:
+        """`request("PUT", …)`, with a value to send as JSON."""
+        return await self.request("PUT", target, json=json, **options)
+
+    async def patch(self, target: str, json: Any = NO_JSON, **options: Any) -> TestResponse:
+        """`request("PATCH", …)`, with a value to send as JSON."""
+        return await self.request("PATCH", target, json=json, **options)
+
+    async def delete(self, target: str, **options: Any) -> TestResponse:
+        """`request("DELETE", …)`."""
+        return await self.request("DELETE", target, **options)
+
+    # -- the server's part
+
+    async def _run(self, scope: dict[str, Any], stream: TestStream) -> None:
+        error: Exception | None = None
+        try:
+            await self.app(scope, stream.receive, stream.send)
+        except Exception as raised:  # noqa: BLE001 - kept, and raised at the end of the block
+            error = raised
+        finally:
+            stream.app_has_ended(error)
+
+    def _request_scope(
+        self,
+        method: str,
+        target: str,
+        query: Mapping[str, Any],
+        headers: Mapping[str, str],
+        extra: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        path, _, given = quote(target, safe=SAFE_IN_A_TARGET).partition("?")
+        return {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.1"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": unquote(path),
+            "raw_path": path.encode("ascii"),
+            "query_string": "&".join(filter(None, (given, urlencode(query, doseq=True)))).encode("ascii"),
+            "root_path": "",
+            "headers": [(name.lower().encode("latin-1"), value.encode("utf-8")) for name, value in headers.items()],
+            "client": ("127.0.0.1", 50000),
+            "server": ("127.0.0.1", 8000),
+            "state": dict(self.state),
+            **self._scope,
+            **extra,
+        }
+
+    @asynccontextmanager
+    async def _lifespan(self) -> AsyncGenerator[None]:
+        to_app, from_client = trio.open_memory_channel[dict[str, Any]](2)
+        to_client, from_app = trio.open_memory_channel[Mapping[str, Any]](2)
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
+        async with trio.open_nursery(strict_exception_groups=True) as nursery:
+            nursery.start_soon(self._live, scope, from_client.receive, to_client, name="the app's lifespan")
+            await to_app.send({"type": "lifespan.startup"})
+            await self._told(from_app, "startup")
+            yield
+            await to_app.send({"type": "lifespan.shutdown"})
+            await self._told(from_app, "shutdown")
+
+    async def _live(
+        self, scope: dict[str, Any], receive: Any, to_client: trio.MemorySendChannel[Mapping[str, Any]]
+    ) -> None:
+        async with to_client:
+            await self.app(scope, receive, to_client.send)
+
+    async def _told(self, from_app: trio.MemoryReceiveChannel[Mapping[str, Any]], phase: str) -> None:
+        try:
+            message = await from_app.receive()
+        except trio.EndOfChannel:
+            raise AssertionError(f"the app's lifespan has ended before the {phase} was complete") from None
+        assert message["type"] == f"lifespan.{phase}.complete", f"the {phase} has failed: {message.get('message', '')}"

@@ -1,0 +1,92 @@
+"""Leaks: what a test leaves running, or leaves to the garbage collector.
+
+Owns the comparison of before and after. It looks at Trio's tasks and at async generators, and so also at the async
+context managers that `asynccontextmanager` makes of them.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakSet
+
+import trio
+
+__all__ = ("no_leaks",)
+
+Hook = Callable[[AsyncGenerator[Any, Any]], None]
+
+
+@contextmanager
+def no_leaks() -> Generator[None]:
+    """Fail where the block leaves something behind that was not there before it.
+
+    That is a task which still runs; an async generator which was begun and has been neither finished nor closed (an
+    async context manager that was entered and not left is one too); and one that was left to the garbage collector.
+
+    Raises:
+        AssertionError: It names what has been left. An error of the block itself goes before it.
+    """
+    tasks = set(_all_tasks())
+    watch = _GeneratorWatch()
+    with watch:
+        yield
+    left = [f"task {task.name}" for task in _all_tasks() if task not in tasks]
+    left += watch.left()
+    assert not left, "the block has left behind: " + ", ".join(sorted(left))
+
+
+class _GeneratorWatch:
+    """Sees each async generator that begins, on its way to Trio's own hooks."""
+
+    def __init__(self) -> None:
+        self._begun: WeakSet[Any] = WeakSet()
+        self._collected: list[str] = []
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        self._before = before = sys.get_asyncgen_hooks()
+        sys.set_asyncgen_hooks(
+            firstiter=self._noting(self._begun.add, before.firstiter),
+            finalizer=self._noting(self._collect, before.finalizer),
+        )
+
+    def __exit__(self, *_: object) -> None:
+        sys.set_asyncgen_hooks(*self._before)
+
+    def left(self) -> list[str]:
+        """What has been begun, and not been ended in order."""
+        suspended = [f"{_name(each)}, not closed" for each in self._begun if each.ag_frame is not None]
+        return suspended + self._collected
+
+    def _collect(self, generator: AsyncGenerator[Any, Any]) -> None:
+        self._begun.discard(generator)
+        self._collected.append(f"{_name(generator)}, left to the garbage collector")
+
+    @staticmethod
+    def _noting(note: Hook, go_on: Hook | None) -> Hook:
+        def hook(generator: AsyncGenerator[Any, Any]) -> None:
+            note(generator)
+            if go_on is not None:
+                go_on(generator)
+
+        return hook
+
+
+def _name(generator: Any) -> str:
+    code = generator.ag_code
+    return f"async generator {generator.__qualname__} ({code.co_filename.rpartition('/')[2]}:{code.co_firstlineno})"
+
+
+def _all_tasks() -> Iterator[trio.lowlevel.Task]:
+    root = trio.lowlevel.current_root_task()
+    return iter(()) if root is None else _descendants(root)
+
+
+def _descendants(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
+    for nursery in task.child_nurseries:
+        for child in nursery.child_tasks:
+            yield child
+            yield from _descendants(child)

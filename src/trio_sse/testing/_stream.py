@@ -1,0 +1,279 @@
+"""A request in flight, in memory: what its client sees and does, and what its server tells the app.
+
+Owns the server's half of ASGI as hypercorn plays it: after the client has gone, `send` drops the message in silence and
+`receive` gives one `http.disconnect`, then waits for ever. What the app does against ASGI is an AssertionError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from typing import Any
+
+import trio
+
+from .._http import Values
+from ..wire import Decoder, ServerSentEvent
+
+__all__ = ("TestStream",)
+
+EVENT_STREAM = "text/event-stream"
+
+
+class TestStream:
+    """One request and its response, as the client has it. Made by `TestClient.stream`.
+
+    Iterating gives the events until the response ends. Everything that waits does so for at most the client's
+    `patience`, by Trio's clock, and is an AssertionError then.
+
+    Attributes:
+        status: The response's status; None until it has started.
+        headers: The response's headers.
+        writes: What the app has written of the body, write by write.
+        complete: Whether the app has said that the response is complete.
+        error: What the app has raised.
+    """
+
+    __test__ = False  # it is no test, whatever pytest makes of its name
+
+    def __init__(self, chunks: tuple[bytes, ...], patience: float) -> None:
+        self.status: int | None = None
+        self.headers = Values(())
+        self.writes: list[bytes] = []
+        self.complete = False
+        self.error: Exception | None = None
+        self._patience = patience
+        self._chunks = list(chunks)
+        self._decoder = Decoder()
+        self._events: list[ServerSentEvent] = []
+        self._changed = trio.Event()
+        self._gone = trio.Event()
+        self._told_gone = False
+        self._deaf = False
+        self._paused = False
+        self._began = False
+        self._finished = False
+        self._app_ended = False
+        self._nursery: trio.Nursery | None = None
+        self._send_error: Exception | None = None
+        self._receive_error: Exception | None = None
+        self.last_send_was_cut_short = False
+
+    # -- what the client does
+
+    def disconnect(self) -> None:
+        """Close the connection. The app is told so; what it sends from now on reaches nobody."""
+        self._deaf = True
+        self.half_close()
+
+    def half_close(self) -> None:
+        """Close the sending half of the connection, and go on to listen.
+
+        To a server this is a disconnect too. hypercorn then drops what the app sends; here it arrives, to be looked at.
+        """
+        self._gone.set()
+        self._notify()
+
+    def pause(self) -> None:
+        """Stop reading: the app's next `send` waits."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Read on."""
+        self._paused = False
+        self._notify()
+
+    def fail_send(self, error: Exception) -> None:
+        """Let the server fail: the app's next `send` raises this."""
+        self._send_error = error
+        self._notify()
+
+    def fail_receive(self, error: Exception) -> None:
+        """Let the server fail: the app's pending `receive` raises this."""
+        self._receive_error = error
+        self._gone.set()
+        self._notify()
+
+    # -- what the client sees
+
+    @property
+    def raw(self) -> bytes:
+        """What has come of the body."""
+        return b"".join(self.writes)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more will come."""
+        return self.complete or self._app_ended or self._deaf
+
+    @property
+    def app_ended(self) -> bool:
+        """Whether the app has done with the request: handler, clean-up and response."""
+        return self._app_ended
+
+    @property
+    def last_event_id(self) -> str | None:
+        """What an EventSource would send as Last-Event-ID now; None where there was no id."""
+        return self._decoder.last_event_id
+
+    @property
+    def unread_chunks(self) -> int:
+        """Chunks of the request body that the app has not received."""
+        return len(self._chunks)
+
+    @property
+    def living_tasks(self) -> tuple[str, ...]:
+        """The names of the tasks that work on this request, in no particular order."""
+        return tuple(task.name for task in _tasks_in(self._nursery)) if self._nursery is not None else ()
+
+    async def started(self) -> TestStream:
+        """Wait for the status and the headers."""
+        await self._until(lambda: self.status is not None, "the response has not started")
+        return self
+
+    async def event(self) -> ServerSentEvent:
+        """Wait for the next event, and take it."""
+        await self._until(lambda: bool(self._events), "no event has come")
+        return self._events.pop(0)
+
+    async def events(self, count: int) -> list[ServerSentEvent]:
+        """Wait for the next events, and take them."""
+        return [await self.event() for _ in range(count)]
+
+    def pending(self) -> list[ServerSentEvent]:
+        """Take the events that have come."""
+        taken, self._events = self._events, []
+        return taken
+
+    async def written(self, count: int) -> None:
+        """Wait until the app has written so many parts of the body."""
+        await self._until(lambda: len(self.writes) >= count, f"the app has not written {count} times")
+
+    async def ended(self) -> None:
+        """Wait until the app has done with the request: handler, clean-up and response."""
+        with trio.move_on_after(self._patience) as limit:
+            while not self._app_ended:
+                await self._changed.wait()
+        tasks = ", ".join(self.living_tasks)
+        assert not limit.cancelled_caught, f"the app has not ended within {self._patience:g} s; its tasks are: {tasks}"
+
+    async def silent_for(self, seconds: float) -> None:
+        """Let time pass, in which no event comes. Comments, such as heartbeats, are no events."""
+        assert not self._events, f"an event has come already: {self._events[0]}"
+        with trio.move_on_after(seconds):
+            while not self._events:
+                await self._changed.wait()
+        assert not self._events, f"an event has come: {self._events[0]}"
+
+    def claim_error(self) -> Exception:
+        """Take the error that the app has raised; one that nobody takes is raised at the end of the block."""
+        error, self.error = self.error, None
+        assert error is not None, "the app has raised nothing"
+        return error
+
+    def __aiter__(self) -> AsyncIterator[ServerSentEvent]:
+        return self
+
+    async def __anext__(self) -> ServerSentEvent:
+        if self.closed and not self._events:
+            raise StopAsyncIteration
+        await self._until(lambda: bool(self._events) or self.closed, "no event has come")
+        if not self._events:
+            raise StopAsyncIteration
+        return self._events.pop(0)
+
+    async def _until(self, condition: Any, otherwise: str) -> None:
+        """Wait for a condition that can still come true."""
+        with trio.move_on_after(self._patience):
+            while not condition() and not self.closed:
+                await self._changed.wait()
+        if not condition():
+            why = "and the stream has ended" if self.closed else f"within {self._patience:g} s"
+            raise AssertionError(f"{otherwise} {why}{self._so_far()}") from self.error
+
+    def _so_far(self) -> str:
+        status = "nothing" if self.status is None else f"status {self.status}"
+        return f"; so far there is {status}, and {self.raw!r:.300}"
+
+    # -- what the server does
+
+    async def receive(self) -> dict[str, Any]:
+        """ASGI's receive."""
+        await trio.lowlevel.checkpoint()
+        if self._chunks:
+            chunk = self._chunks.pop(0)
+            return {"type": "http.request", "body": chunk, "more_body": bool(self._chunks)}
+        await self._gone.wait()
+        if self._receive_error is not None:
+            raise self._receive_error
+        if self._told_gone:
+            await trio.sleep_forever()
+        self._told_gone = True
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        """ASGI's send."""
+        self._check(message)
+        await trio.lowlevel.checkpoint()
+        while self._paused and not self._gone.is_set() and self._send_error is None:
+            await self._changed.wait()
+        if self._send_error is not None:
+            raise self._send_error
+        if not self._deaf:
+            self._take(message)
+            self._notify()
+        if self.complete:
+            await self._prepare_for_the_next_request()
+
+    def _check(self, message: Mapping[str, Any]) -> None:
+        """Hold a message against the order that ASGI asks for, whether or not anybody listens."""
+        assert not self._finished, f"{message} after the end of the response"
+        if message["type"] == "http.response.start":
+            assert not self._began, "the response is started a second time"
+            self._began = True
+            return
+        assert message["type"] == "http.response.body", f"a message that ASGI does not know: {message}"
+        assert self._began, "a body before the start of the response"
+        self._finished = not message.get("more_body", False)
+
+    async def _prepare_for_the_next_request(self) -> None:
+        """What hypercorn does inside the last send: it says `http.disconnect`, then prepares for the next request."""
+        self.half_close()
+        try:
+            for _ in range(5):
+                await trio.lowlevel.checkpoint()
+        except trio.Cancelled:
+            self.last_send_was_cut_short = True
+            raise
+
+    def _take(self, message: Mapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            pairs = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in message["headers"])
+            self.headers = Values(pairs, fold_case=True)
+            return
+        body = message.get("body", b"")
+        self.writes.append(body)
+        if self.headers.get("content-type", "").startswith(EVENT_STREAM):
+            self._events += self._decoder.feed(body)
+        self.complete = not message.get("more_body", False)
+
+    def app_has_ended(self, error: Exception | None) -> None:
+        """Note the end of the app's call."""
+        self.error = error
+        self._app_ended = True
+        self._notify()
+
+    def in_nursery(self, nursery: trio.Nursery) -> None:
+        """Note where the app's tasks are."""
+        self._nursery = nursery
+
+    def _notify(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+
+def _tasks_in(nursery: trio.Nursery) -> Iterator[trio.lowlevel.Task]:
+    for task in nursery.child_tasks:
+        yield task
+        for inner in task.child_nurseries:
+            yield from _tasks_in(inner)

@@ -1,0 +1,51 @@
+"""The pytest plugin: fixtures for those who ask for them. It changes nothing for those who do not.
+
+Works beside pytest-trio, which takes the clock from `sse_clock`, and without it, through `run_trio`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from ._client import TestClient
+from ._leaks import no_leaks
+
+__all__ = ("run_trio", "sse_client", "sse_clock")
+
+T = TypeVar("T")
+
+
+@pytest.fixture
+def sse_clock() -> MockClock:
+    """Virtual time that jumps to the next thing that happens: for pytest-trio, or for `trio.run(main, clock=…)`."""
+    return MockClock(autojump_threshold=0)
+
+
+@pytest.fixture
+def sse_client() -> Callable[..., TestClient]:
+    """`TestClient`, to be entered: `async with sse_client(app) as client:`."""
+    return TestClient
+
+
+@pytest.fixture
+def run_trio(sse_clock: MockClock) -> Callable[..., Any]:
+    """Runs an async function in virtual time, for tests that are not async themselves: `run_trio(main, *args)`.
+
+    What it leaves behind fails the test, by name.
+    """
+
+    def run(function: Callable[..., Awaitable[T]], *args: Any) -> T:
+        return trio.run(partial(_without_leaks, function, *args), clock=sse_clock)
+
+    return run
+
+
+async def _without_leaks(function: Callable[..., Awaitable[T]], *args: Any) -> T:
+    with no_leaks():
+        return await function(*args)
