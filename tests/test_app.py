@@ -10,9 +10,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from support.memory import Client
 from trio_sse import SSE, App, BuildError, Get, LifespanError, Post
 from trio_sse._planner import plan_all
+from trio_sse.testing import TestClient
 
 
 async def test_add_gives_a_new_app() -> None:
@@ -33,7 +33,7 @@ async def test_tasks_in_the_app_nursery_outlive_the_request(autojump_clock: Mock
     async def handler(app_nursery: trio.Nursery) -> None:
         app_nursery.start_soon(later)
 
-    async with Client(App().add(Post("/").handle(handler))).lifespan() as client:
+    async with TestClient(App().add(Post("/").handle(handler))) as client:
         assert (await client.request("POST", "/")).status == 204
         await trio.sleep(20)
     assert done == [10]
@@ -51,7 +51,7 @@ async def test_the_app_nursery_is_closed_at_shutdown(autojump_clock: MockClock) 
     async def handler(app_nursery: trio.Nursery) -> None:
         app_nursery.start_soon(for_ever)
 
-    async with Client(App().add(Post("/").handle(handler))).lifespan() as client:
+    async with TestClient(App().add(Post("/").handle(handler))) as client:
         await client.request("POST", "/")
         assert ended == []
     assert ended == [True]
@@ -60,8 +60,8 @@ async def test_the_app_nursery_is_closed_at_shutdown(autojump_clock: MockClock) 
 async def test_without_lifespan_the_app_nursery_is_a_typed_error() -> None:
     async def handler(app_nursery: trio.Nursery) -> None: ...
 
-    async with Client(App().add(Get("/").handle(handler))).stream("/") as stream:
-        await stream.app_has_ended.wait()
+    async with TestClient(App().add(Get("/").handle(handler))).stream("/") as stream:
+        await stream.ended()
         error = stream.claim_error()
     assert stream.status == 500
     assert isinstance(error, LifespanError)
@@ -74,7 +74,7 @@ async def test_the_lifespan_gives_the_state_to_an_outer_app(autojump_clock: Mock
 
     app = App().add(Get("/").handle(handler))
     async with app.lifespan() as state:
-        assert (await Client(app, state=state).get("/")).json() == "Nursery"
+        assert (await TestClient(app, state=state).get("/")).json() == "Nursery"
 
 
 async def test_a_crash_in_the_app_nursery_ends_the_lifespan_with_it(autojump_clock: MockClock) -> None:
@@ -85,7 +85,7 @@ async def test_a_crash_in_the_app_nursery_ends_the_lifespan_with_it(autojump_clo
         app_nursery.start_soon(crash)
 
     with pytest.RaisesGroup(pytest.RaisesGroup(pytest.RaisesExc(ValueError, match="background"))):
-        async with Client(App().add(Post("/").handle(handler))).lifespan() as client:
+        async with TestClient(App().add(Post("/").handle(handler))) as client:
             await client.request("POST", "/")
             await trio.sleep_forever()
 
@@ -110,7 +110,7 @@ async def test_without_lifespan_the_first_request_finds_the_mistake() -> None:
     def handler(usr: object) -> None: ...
 
     with pytest.raises(BuildError, match="asks for 'usr'"):
-        await Client(App().add(Get("/").handle(handler))).get("/")
+        await TestClient(App().add(Get("/").handle(handler))).get("/")
 
 
 async def test_the_routes_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ async def test_the_routes_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> 
         return plan_all(*args)
 
     monkeypatch.setattr("trio_sse._app.plan_all", counting)
-    client = Client(App().add(Get("/").handle(lambda: 1)))
+    client = TestClient(App().add(Get("/").handle(lambda: 1)))
     for _ in range(5):
         await client.get("/")
     assert calls == [1]
@@ -153,10 +153,10 @@ async def test_another_json_encoder_serves_events_and_responses(autojump_clock: 
         yield {"data": {"a": 1}}
 
     app = App(json=indented).add(SSE("/events").handle(stream), Get("/").handle(lambda: {"a": 1}))
-    client = Client(app)
+    client = TestClient(app)
     assert (await client.get("/")).body == b'{\n "a": 1\n}'
     async with client.stream("/events") as events:
-        await events.app_has_ended.wait()
+        await events.ended()
     assert events.writes[1] == b'data: {\ndata:  "a": 1\ndata: }\n\n'
 
 

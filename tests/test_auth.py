@@ -17,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from support.memory import Client, Reply
 from trio_sse import (
     SSE,
     App,
@@ -33,6 +32,7 @@ from trio_sse import (
     auth,
 )
 from trio_sse.auth import api_key, basic, bearer, cookie, fixed_passwords, fixed_secrets, same_secret
+from trio_sse.testing import TestClient, TestResponse
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -88,13 +88,13 @@ def guarded(step: Callable[..., Any]) -> App:
     return App(wall_clock=lambda: START + trio.current_time()).add(Get("/").use(user=step).handle(show))
 
 
-async def ask(app: Any, *headers: tuple[bytes, bytes], target: str = "/") -> Reply:
+async def ask(app: Any, *headers: tuple[bytes, bytes], target: str = "/") -> TestResponse:
     """GET with these very header lines, which may come twice and need not be text."""
 
     async def with_headers(scope: Any, receive: Any, send: Any) -> None:
         await app({**scope, "headers": list(headers)}, receive, send)
 
-    return await Client(with_headers).get(target)
+    return await TestClient(with_headers).get(target)
 
 
 def authorization(value: str | bytes) -> tuple[bytes, bytes]:
@@ -495,7 +495,7 @@ async def test_further_parameters_are_filled_by_name() -> None:
     app = App(wall_clock=lambda: START).provide(Users, value=users)
     app = app.add(Get("/:room").inject(users=Users).use(user=bearer(named)).handle(show))
     headers = [authorization(f"Bearer {SECRET}"), (b"host", b"example.org"), (b"cookie", b"a=1")]
-    async with Client(app).lifespan() as client:
+    async with TestClient(app) as client:
 
         async def with_state(scope: Any, receive: Any, send: Any) -> None:
             await app({**scope, "state": client.state}, receive, send)
@@ -615,8 +615,8 @@ async def test_any_other_error_is_raised_and_lets_nobody_in() -> None:
     def verify(_token: str) -> User:
         raise LookupError("the database is away")
 
-    async with Client(guarded(bearer(verify))).stream("/", headers={"authorization": "Bearer a"}) as stream:
-        await stream.app_has_ended.wait()
+    async with TestClient(guarded(bearer(verify))).stream("/", headers={"authorization": "Bearer a"}) as stream:
+        await stream.ended()
         assert isinstance(stream.claim_error(), LookupError)
     assert stream.status == 500
 
@@ -672,10 +672,10 @@ async def test_a_stream_ends_when_its_principal_expires(when: Any, autojump_cloc
     app = app.add(SSE("/").use(user=bearer(lambda token: User(token, when))).heartbeat(None).handle(stream))
     headers = {"authorization": "Bearer ada"}
     with trio.fail_after(100):
-        reply = await Client(app).get("/", headers=headers)
+        reply = await TestClient(app).get("/", headers=headers)
     assert trio.current_time() == pytest.approx(60)
     assert reply.body == b":\n\ndata: ada\n\nevent: stream-expired\ndata: null\n\n"
-    again = await Client(app).get("/", headers=headers)
+    again = await TestClient(app).get("/", headers=headers)
     assert again.headers["www-authenticate"] == 'Bearer realm="app", error="invalid_token"'
 
 
@@ -685,7 +685,7 @@ async def test_a_principal_that_never_expires_keeps_its_stream(autojump_clock: M
         yield {"data": "done"}
 
     app = App().add(SSE("/").use(user=bearer(User)).heartbeat(None).handle(stream))
-    reply = await Client(app).get("/", headers={"authorization": "Bearer ada"})
+    reply = await TestClient(app).get("/", headers={"authorization": "Bearer ada"})
     assert reply.body == b":\n\ndata: done\n\n"
 
 
@@ -808,8 +808,8 @@ async def test_no_error_note_log_or_answer_shows_a_credential(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     app = guarded(api_key(verify))
-    async with Client(app).stream("/", headers={"x-api-key": SECRET}) as stream:
-        await stream.app_has_ended.wait()
+    async with TestClient(app).stream("/", headers={"x-api-key": SECRET}) as stream:
+        await stream.ended()
         error = stream.claim_error()
     shown = [str(error), repr(error), *getattr(error, "__notes__", []), caplog.text, stream.raw.decode()]
     assert [text for text in shown if SECRET in text] == []

@@ -18,8 +18,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from support.memory import Client
 from trio_sse import SSE, App, Controller, Get, Post, Reference, Repository, references, required
+from trio_sse.testing import TestClient, TestStream
 
 REQUESTS = 200
 PATIENCE = 12.0  # seconds, about as long as a request takes
@@ -194,7 +194,7 @@ def app_of(ledger: Ledger) -> App:
 class Crowd:
     """Asks an app many times at once, and counts how it went."""
 
-    def __init__(self, ledger: Ledger, client: Client) -> None:
+    def __init__(self, ledger: Ledger, client: TestClient) -> None:
         self.ledger = ledger
         self.client = client
         self.outcomes: Counter[str] = Counter()
@@ -214,19 +214,21 @@ class Crowd:
     async def ask_one(self, number: int, how: str) -> None:
         kind = self.ledger.random.choice(("events", "get", "post"))
         target = f"/{number}/{self.ledger.random.randrange(REQUESTS)}" + ("/events" if kind == "events" else "")
-        seconds = self.ledger.random.uniform(0, PATIENCE)
+        method, seconds = "POST" if kind == "post" else "GET", self.ledger.random.uniform(0, PATIENCE)
         with trio.CancelScope() as server:
             if how == "is cancelled":
                 server.deadline = trio.current_time() + seconds
-            async with self.client.stream(target, method="POST" if kind == "post" else "GET") as stream:
+            async with self.client.stream(target, method=method, wait=False) as stream:
                 if how == "disconnects":
                     await trio.sleep(seconds)
                     stream.disconnect()
-                await stream.app_has_ended.wait()
+                await stream.ended()
                 error, stream.error = stream.error, None
+            self.count(how, stream, error)
         if server.cancelled_caught:
             self.outcomes["cancelled"] += 1
-            return
+
+    def count(self, how: str, stream: TestStream, error: BaseException | None) -> None:
         broken = error is not None and has_only(error, Broken)
         assert error is None or broken, error
         self.outcomes["broken" if broken else "answered" if stream.complete else "gone"] += 1
@@ -247,7 +249,7 @@ async def test_200_requests_half_of_them_ended_at_random_leave_nothing_open(
 ) -> None:
     caplog.set_level(logging.CRITICAL)  # what overstays is logged, which is not looked at here
     ledger = Ledger(seed)
-    async with Client(app_of(ledger)).lifespan() as client:
+    async with TestClient(app_of(ledger)) as client:
         tasks = trio.lowlevel.current_statistics().tasks_living
         crowd = Crowd(ledger, client)
         await crowd.ask_all()

@@ -10,8 +10,8 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from support.memory import Client, Stream
 from trio_sse import SSE, Aborted, App, EndReason, Get, NotFound, Post
+from trio_sse.testing import TestClient, TestStream
 
 
 class Journal(list[Any]):
@@ -26,8 +26,8 @@ def journal() -> Journal:
     return Journal()
 
 
-def app_of(handler: Callable[..., object], *steps: Callable[..., object], **settings: Any) -> Client:
-    return Client(App(**settings).add(SSE("/").use(*steps).handle(handler)))
+def app_of(handler: Callable[..., object], *steps: Callable[..., object], **settings: Any) -> TestClient:
+    return TestClient(App(**settings).add(SSE("/").use(*steps).handle(handler)))
 
 
 # -- wherever the handler stands, however the stream ends
@@ -73,12 +73,12 @@ async def swallows_one_cancelled(journal: Journal, aborted: Aborted) -> AsyncIte
 STANDING = [idle, blocked, shielded_once, swallows_one_cancelled]
 
 
-async def leave(stream: Stream) -> None:
+async def leave(stream: TestStream) -> None:
     stream.disconnect()
 
 
-async def let_the_server_fail(stream: Stream) -> None:
-    stream.receive_error = RuntimeError("receive failed")
+async def let_the_server_fail(stream: TestStream) -> None:
+    stream.fail_receive(RuntimeError("receive failed"))
     stream.disconnect()
 
 
@@ -103,7 +103,7 @@ async def test_finally_runs_once_when_the_server_cancels(
 ) -> None:
     with trio.CancelScope() as server:
 
-        async def cancel(_stream: Stream) -> None:
+        async def cancel(_stream: TestStream) -> None:
             server.cancel()
 
         await ends_with(standing, journal, cancel, EndReason.CANCELLED)
@@ -124,7 +124,7 @@ async def test_finally_runs_once_when_a_task_of_the_request_crashes(
     async def start(nursery: trio.Nursery) -> None:
         nursery.start_soon(crashing)
 
-    async def let_it_crash(stream: Stream) -> None:
+    async def let_it_crash(stream: TestStream) -> None:
         crash.set()
         await wait_all_tasks_blocked()
         stream.resume()
@@ -136,19 +136,19 @@ async def test_finally_runs_once_when_a_task_of_the_request_crashes(
 async def ends_with(
     standing: Callable[..., Any],
     journal: Journal,
-    end: Callable[[Stream], Awaitable[None]],
+    end: Callable[[TestStream], Awaitable[None]],
     reason: EndReason,
     *steps: Callable[..., object],
 ) -> None:
     """Let a handler come to where it stands, end the stream, and hold what it noted against the promise."""
     route = SSE("/").use(*steps).use(journal=lambda: journal).handle(standing)
-    async with Client(App().add(route)).stream("/") as stream:
+    async with TestClient(App().add(route)).stream("/") as stream:
         await stream.event()
         if standing is blocked:
             stream.pause()
         await wait_all_tasks_blocked()
         await end(stream)
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert journal == [("finally", reason)]
 
 
@@ -162,10 +162,10 @@ async def test_a_generator_that_was_never_entered_has_nothing_to_clean_up(
         journal.note("entered")
         yield
 
-    async with app_of(never, slow_step).stream("/") as stream:
+    async with app_of(never, slow_step).stream("/", wait=False) as stream:
         await wait_all_tasks_blocked()
         stream.disconnect()
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert stream.status is None
     assert journal == []
 
@@ -179,7 +179,7 @@ async def test_a_client_that_is_gone_before_the_start_stops_the_first_step(
         finally:
             journal.note(aborted.reason)
 
-    async with app_of(blocked, step, journal_of(journal)).stream("/") as stream:
+    async with app_of(blocked, step, journal_of(journal)).stream("/", wait=False) as stream:
         stream.disconnect()
     assert journal == [EndReason.CLIENT_GONE]
 
@@ -224,7 +224,7 @@ async def test_aborted_stays_unset_when_the_handler_ends_by_itself(autojump_cloc
 
     async with app_of(handler).stream("/") as stream:
         await stream.event()
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert stream.complete
     assert not seen[0].is_set()
     assert seen[0].reason is None
@@ -239,7 +239,7 @@ async def test_aborted_stays_unset_when_the_handler_fails(autojump_clock: MockCl
             journal.note(aborted.is_set())
 
     async with app_of(handler).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert isinstance(stream.claim_error(), ValueError)
     assert journal == [False]
 
@@ -302,12 +302,12 @@ async def test_a_client_that_goes_after_an_error_does_not_change_the_reason(
     async with app_of(handler).stream("/") as stream:
         await aborted_soon(stream)
         stream.disconnect()
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert isinstance(stream.claim_error(), ValueError)
     assert journal == [EndReason.ERROR]
 
 
-async def aborted_soon(stream: Stream) -> None:
+async def aborted_soon(stream: TestStream) -> None:
     await stream.event()
     await wait_all_tasks_blocked()
 
@@ -340,7 +340,7 @@ async def test_another_task_can_wait_for_aborted(autojump_clock: MockClock, jour
         yield {"data": 1}
         await trio.sleep_forever()
 
-    async with app_of(handler).lifespan() as client, client.stream("/") as stream:
+    async with app_of(handler) as client, client.stream("/") as stream:
         await stream.event()
     assert journal == [("told", EndReason.CLIENT_GONE)]
 
@@ -384,8 +384,8 @@ async def test_one_task_does_it_all_and_in_this_order(autojump_clock: MockClock,
 
         await client.app(scope, receive, noting)
 
-    async with Client(app).stream("/") as stream:
-        await stream.app_has_ended.wait()
+    async with TestClient(app).stream("/") as stream:
+        await stream.ended()
     assert journal == [
         "enter outer",
         "enter inner",
@@ -464,7 +464,7 @@ async def test_a_step_sees_the_handlers_error_and_may_swallow_it(autojump_clock:
         raise ValueError
 
     async with app_of(handler, step).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert journal == ["swallowed"]
     assert stream.complete
 
@@ -484,7 +484,7 @@ async def test_a_step_has_five_seconds_to_leave(
         await stream.event()
         left = trio.current_time()
         stream.disconnect()
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert trio.current_time() - left == 5
     assert journal == [("finally", EndReason.CLIENT_GONE)]
     assert [record.getMessage() for record in caplog.records if "leaving" in record.getMessage()] == [
@@ -507,7 +507,7 @@ async def test_a_step_that_overruns_does_not_hide_the_handlers_error(
         raise ValueError("mine")
 
     async with app_of(handler, step, cleanup_seconds=1).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert str(stream.claim_error()) == "mine"
     assert "has not ended within 1 s" in caplog.text
 
@@ -528,7 +528,7 @@ async def test_an_error_in_a_steps_exit_ends_the_stream_after_the_generator(
 
     async with app_of(handler, step).stream("/") as stream:
         assert [event.event for event in await stream.events(2)] == [None, "stream-error"]
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert str(stream.claim_error()) == "commit failed"
     assert journal == ["finally"]
     assert not stream.complete
@@ -611,7 +611,7 @@ async def test_a_late_yield_is_cancelled_once_more_and_an_await_in_finally_with_
         await stream.event()
         await wait_all_tasks_blocked()
         stream.disconnect()
-        await stream.app_has_ended.wait()
+        await stream.ended()
     # The late yield was told again, by Cancelled, where Trio's rules hold.
     assert journal == ["cancelled"]
 
@@ -635,7 +635,7 @@ async def test_what_the_library_closes_after_an_abort_is_shielded_for_a_while(
         await stream.event()
         await wait_all_tasks_blocked()
         stream.disconnect()
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert journal == ["closed in peace"]
 
 
@@ -683,7 +683,7 @@ async def test_a_generator_that_ignores_generator_exit_is_an_error_that_names_th
         stream.pause()
         await wait_all_tasks_blocked()
         stream.disconnect()
-        await stream.app_has_ended.wait()
+        await stream.ended()
         error = stream.claim_error()
     assert "ignored GeneratorExit" in str(error)
     assert "SSE /" in error.__notes__[0]
@@ -699,7 +699,7 @@ async def test_an_error_is_told_in_one_event_that_leaks_nothing_and_raised_as_it
 
     async with app_of(handler).stream("/") as stream:
         first, last = await stream.events(2)
-        await stream.app_has_ended.wait()
+        await stream.ended()
         error = stream.claim_error()
     assert first.data == "1"
     assert last.event == "stream-error"
@@ -716,7 +716,7 @@ async def test_the_error_event_can_be_named_otherwise(autojump_clock: MockClock)
 
     async with app_of(handler, error_event="oops").stream("/") as stream:
         assert (await stream.events(2))[1].event == "oops"
-        await stream.app_has_ended.wait()
+        await stream.ended()
         stream.claim_error()
 
 
@@ -729,7 +729,7 @@ async def test_an_http_error_after_the_start_is_told_in_the_event_and_raised_wit
 
     async with app_of(handler).stream("/") as stream:
         last = (await stream.events(2))[1]
-        await stream.app_has_ended.wait()
+        await stream.ended()
         error = stream.claim_error()
     assert last.event == "stream-error"
     assert last.data == '{"title":"Not Found","status":404,"detail":"no such room"}'
@@ -744,7 +744,7 @@ async def test_a_refusal_that_nobody_waits_for_is_no_error(autojump_clock: MockC
         finally:
             raise NotFound
 
-    async with app_of(idle, step, journal_of(Journal())).stream("/") as stream:
+    async with app_of(idle, step, journal_of(Journal())).stream("/", wait=False) as stream:
         await wait_all_tasks_blocked()
         stream.disconnect()
     assert stream.status is None
@@ -763,7 +763,7 @@ async def test_two_errors_are_raised_together(autojump_clock: MockClock) -> None
             raise KeyError("handler")
 
     async with app_of(handler).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
         error = stream.claim_error()
     assert pytest.RaisesGroup(ValueError, KeyError).matches(error)
     assert stream.pending()[-1].event == "stream-error"
@@ -780,7 +780,7 @@ async def test_a_group_that_the_handler_raises_stays_the_handlers_group(autojump
             await trio.sleep_forever()
 
     async with app_of(handler).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert pytest.RaisesGroup(ValueError).matches(stream.claim_error())
 
 
@@ -809,7 +809,7 @@ async def test_tasks_of_the_request_end_after_the_generator_and_before_the_steps
             journal.note("generator")
 
     async with app_of(handler, step).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert journal == ["generator", "task", "step"]
     assert trio.current_time() == 0
 
@@ -853,7 +853,7 @@ async def test_a_task_that_overstays_is_reported_by_name(
         yield {"data": 1}
 
     async with app_of(handler).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert "a task in the request's nursery has not ended within 5 s; still running: stubborn" in caplog.text
 
 
@@ -874,7 +874,7 @@ async def test_a_client_that_does_not_read_stops_the_generator(autojump_clock: M
         await trio.sleep(3600)
         assert len(journal) == reached < 10
         stream.resume()
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert len(journal) == 1000
 
 
@@ -884,7 +884,7 @@ async def test_events_that_are_yielded_together_leave_in_one_write(autojump_cloc
         yield {"data": 4}
 
     async with app_of(handler).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert stream.writes[1:3] == [b"data: 1\n\ndata: 2\n\ndata: 3\n\n", b"data: 4\n\n"]
 
 
@@ -909,7 +909,7 @@ async def test_an_empty_batch_writes_nothing_and_is_a_checkpoint(autojump_clock:
         await stream.written(1)
         await trio.lowlevel.checkpoint()
         stream.disconnect()
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert stream.writes == [b":\n\n"]
 
 
@@ -928,7 +928,7 @@ async def test_a_tight_handler_does_not_starve_others_even_if_send_is_no_checkpo
     async def receive() -> Any:
         await trio.sleep_forever()
 
-    from support.memory import scope_of
+    from support.asgi import scope_of
 
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as nursery:
@@ -958,7 +958,7 @@ async def test_a_time_out_around_a_yield_fires_while_the_client_does_not_read(
         stream.pause()
         await trio.sleep(10)
         stream.resume()
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert journal == [(True, start + 3)]
     assert stream.pending()[-1].data == "after"  # a cancelled send is harmless: the next one is whole
     assert stream.complete
@@ -986,7 +986,7 @@ async def test_a_crash_in_the_handlers_own_nursery_around_a_yield_reads_as_it_is
         stream.pause()
         await trio.sleep(2)
         stream.resume()
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert journal == ["caught"]
     assert stream.pending()[-1].data == "after"
 
@@ -1005,9 +1005,9 @@ async def test_an_error_of_send_is_raised_at_the_yield(autojump_clock: MockClock
 
     async with app_of(handler).stream("/") as stream:
         await stream.event()
-        stream.send_error = RuntimeError("broken middleware")
+        stream.fail_send(RuntimeError("broken middleware"))
         broken.set()
-        await stream.app_has_ended.wait()
+        await stream.ended()
         stream.claim_error()
     assert journal == ["broken middleware"]
 
@@ -1017,8 +1017,8 @@ async def test_a_send_that_raises_os_error_means_that_the_client_has_gone(
 ) -> None:
     async with app_of(blocked, journal_of(journal)).stream("/") as stream:
         await stream.event()
-        stream.send_error = ConnectionResetError()
-        await stream.app_has_ended.wait()
+        stream.fail_send(ConnectionResetError())
+        await stream.ended()
     assert journal == [("finally", EndReason.CLIENT_GONE)]
 
 
@@ -1048,7 +1048,7 @@ async def test_a_bare_value_is_an_error(autojump_clock: MockClock) -> None:
         yield "hello"
 
     async with app_of(handler).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert isinstance(stream.claim_error(), EventError)
 
 
@@ -1058,7 +1058,7 @@ async def test_a_bare_value_is_an_error(autojump_clock: MockClock) -> None:
 class StuckAtTheEnd:
     """An app around the app whose last send does not return, as hypercorn's over HTTP/2 may not."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: TestClient) -> None:
         self.app = client.app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -1076,18 +1076,18 @@ async def short() -> AsyncIterator[Any]:
 
 
 async def test_a_last_send_that_sticks_is_cut_when_the_client_has_long_gone(autojump_clock: MockClock) -> None:
-    async with Client(StuckAtTheEnd(app_of(short))).stream("/") as stream:
+    async with TestClient(StuckAtTheEnd(app_of(short))).stream("/") as stream:
         await trio.sleep(100)
-        assert not stream.app_has_ended.is_set()
+        assert not stream.app_ended
         stream.disconnect()
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert trio.current_time() == 105
 
 
 @pytest.mark.parametrize("gone", [False, True])
 async def test_a_last_send_that_sticks_holds_up_no_shutdown(autojump_clock: MockClock, gone: bool) -> None:
     with trio.CancelScope() as server:
-        async with Client(StuckAtTheEnd(app_of(short))).stream("/") as stream:
+        async with TestClient(StuckAtTheEnd(app_of(short))).stream("/") as stream:
             await stream.event()
             await wait_all_tasks_blocked()
             if gone:
@@ -1108,7 +1108,7 @@ async def test_a_plain_handler_is_cancelled_when_the_client_goes(autojump_clock:
         finally:
             journal.note(aborted.reason)
 
-    async with Client(App().add(Get("/").handle(handler))).stream("/") as stream:
+    async with TestClient(App().add(Get("/").handle(handler))).stream("/", wait=False) as stream:
         await wait_all_tasks_blocked()
         stream.disconnect()
     assert journal == [EndReason.CLIENT_GONE]
@@ -1120,8 +1120,8 @@ async def test_a_body_that_nobody_reads_is_drained(autojump_clock: MockClock) ->
         await trio.sleep(1)
         return "done"
 
-    client = Client(App().add(Post("/").handle(handler)))
+    client = TestClient(App().add(Post("/").handle(handler)))
     async with client.stream("/", method="POST", body=tuple(b"x" * 1000 for _ in range(50))) as stream:
-        await stream.app_has_ended.wait()
-        assert stream.unread == 0
+        await stream.ended()
+        assert stream.unread_chunks == 0
     assert stream.status == 200

@@ -9,8 +9,8 @@ import attrs
 import pytest
 from trio.testing import MockClock
 
-from support.memory import Client
 from trio_sse import SSE, App, BuildError, Controller, Get, MemoryRepository, Post, Repository, URLError, required
+from trio_sse.testing import TestClient
 
 
 class Service:
@@ -191,7 +191,7 @@ async def test_shared_steps_run_before_those_of_a_route_from_the_outside_in(auto
         .routes(x=Get("/x").guard(step("route")).handle(lambda: 1))
     )
     outer = Controller("/a").guard(step("a guard")).use(who=step("a use")).routes(b=inner)
-    assert (await Client(App().add(outer)).get("/a/b/x")).json() == 1
+    assert (await TestClient(App().add(outer)).get("/a/b/x")).json() == 1
     assert log == ["a guard", "a use", "b use", "b guard", "route"]
 
 
@@ -202,12 +202,12 @@ async def test_what_shared_steps_provide_is_there_for_the_routes(autojump_clock:
         .guard(is_admin)
         .routes(me=Get("/me").handle(lambda user: f"I am {user}"))
     )
-    assert (await Client(App().add(controller)).get("/a/me")).json() == "I am ann"
+    assert (await TestClient(App().add(controller)).get("/a/me")).json() == "I am ann"
 
 
 async def test_a_shared_guard_refuses_every_route_and_no_other(autojump_clock: MockClock) -> None:
     controller = Controller("/a").guard(lambda: False).routes(x=Get("/x").handle(answer), y=Post("/y").handle(answer))
-    client = Client(App().add(controller, Get("/free").handle(answer)))
+    client = TestClient(App().add(controller, Get("/free").handle(answer)))
     assert (await client.get("/a/x")).status == 403
     assert (await client.request("POST", "/a/y")).status == 403
     assert (await client.get("/free")).status == 200
@@ -220,7 +220,7 @@ async def test_services_are_named_by_controllers_and_routes_alike(autojump_clock
         .routes(x=Get("/x").inject(c=Service).handle(lambda a, b, c: [*map(name, (a, b, c))]))
     )
     app = App().provide(Service).provide(Other).add(Controller("/a").inject(a=Service).routes(b=inner))
-    async with Client(app).lifespan() as client:
+    async with TestClient(app) as client:
         assert (await client.get("/a/b/x")).json() == ["service", "other", "service"]
 
 
@@ -234,7 +234,7 @@ async def test_a_prefix_may_have_parameters_that_become_models(autojump_clock: M
 
     controller = Controller("/tickets/:ticket").types(required(Ticket)).routes(item=Get("/items/:item").handle(one))
     app = App().provide(Repository[Ticket], value=MemoryRepository(Ticket, [Ticket(7)])).add(controller)
-    async with Client(app).lifespan() as client:
+    async with TestClient(app) as client:
         assert (await client.get("/tickets/7/items/3")).json() == [7, 3]
         assert (await client.get("/tickets/8/items/3")).status == 404
         assert (await client.get("/tickets/seven/items/3")).status == 404
@@ -249,7 +249,7 @@ async def test_a_stream_and_a_list_may_stand_side_by_side(autojump_clock: MockCl
             list=Get("/").handle(answer), make=Post("/").handle(post), events=SSE("/").handle(stream)
         )
     )
-    client = Client(app)
+    client = TestClient(app)
     assert (await client.get("/orders")).json() == 1
     assert (await client.request("POST", "/orders")).json() == 2
     async with client.stream("/orders", headers={"accept": "text/event-stream"}) as events:

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from support import memory
-from support.memory import Stream, scope_of
+from support.asgi import scope_of
 from trio_sse import SSE, Aborted, App, Done, EndReason, Get, Post, Unauthorized
+from trio_sse.testing import TestClient, TestStream
 
 EPOCH = 1_000_000.0
 EXPIRED = b"event: stream-expired\ndata: null\n\n"
@@ -26,16 +26,9 @@ START = b":\n\n"
 ExpireAt = Callable[[Any], None]
 
 
-class Client(memory.Client):
-    """One that waits for so many virtual seconds, so that a stream that does not end fails its test."""
-
-    patience = 7200.0
-
-    @asynccontextmanager
-    async def stream(self, target: str, **options: Any) -> AsyncIterator[Stream]:
-        with trio.fail_after(self.patience):
-            async with memory.Client.stream(self, target, **options) as stream:
-                yield stream
+def Client(app: Any) -> TestClient:
+    """A client that waits for two virtual hours, so that a stream that does not end fails its test."""
+    return TestClient(app, patience=7200)
 
 
 @attrs.define
@@ -129,7 +122,7 @@ async def test_a_datetime_without_a_zone_is_an_error(autojump_clock: MockClock) 
     naive = datetime.fromtimestamp(EPOCH + 60, UTC).replace(tzinfo=None)
     app = app_of(waiting(Record()), lambda expire_at: expire_at(naive))
     async with Client(app).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
         error = stream.claim_error()
     assert isinstance(error, ValueError)
     assert str(error) == f"{naive!r} has no time zone, so it is no moment; make it with tz=UTC"
@@ -151,7 +144,7 @@ async def test_what_is_no_number_is_an_error(autojump_clock: MockClock) -> None:
         yield {"data": "let in"}
 
     async with Client(app_of(handler, lambda expire_at: expire_at(float("nan")))).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
         stream.claim_error()
     assert stream.status == 500
 
@@ -210,7 +203,7 @@ async def test_the_client_is_told_after_the_last_event_and_goes_on_where_it_was(
         await trio.sleep_forever()
 
     async with Client(app_of(handler, until(60))).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert [(event.event, event.id, event.data) for event in stream.pending()] == [
         (None, "7", "hello"),
         ("stream-expired", "7", "null"),  # as EventSource has it: the last id that was seen
@@ -323,7 +316,7 @@ async def test_a_body_that_never_comes_is_a_401(autojump_clock: MockClock) -> No
     app = App(wall_clock=lambda: EPOCH + trio.current_time())
     app = app.add(SSE("/", method="POST").use(until(60)).handle(lambda body: body))
 
-    class Silent(Stream):
+    class Silent(TestStream):
         async def receive(self) -> dict[str, Any]:
             await trio.sleep_forever()
             raise NotImplementedError
@@ -353,7 +346,7 @@ async def test_an_error_while_it_is_cut_off_is_raised(autojump_clock: MockClock)
             raise LookupError("broken")
 
     async with Client(app_of(waiting(Record()), until(60), slow)).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert isinstance(stream.claim_error(), LookupError)
     assert stream.status == 500
 
@@ -394,7 +387,7 @@ async def test_a_handler_that_nobody_reads_from_ends_in_time(autojump_clock: Moc
     async with Client(app_of(handler, until(60), cleanup_seconds=3)).stream("/") as stream:
         await trio.sleep(10.5)
         stream.pause()
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert record.ended_at == pytest.approx(60)
         assert trio.current_time() == pytest.approx(63)
         assert not stream.complete
@@ -412,7 +405,7 @@ async def test_a_client_that_reads_again_in_time_is_told(autojump_clock: MockClo
         stream.pause()
         await trio.sleep(62)
         stream.resume()
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert stream.raw.endswith(b"data: x\n\n" + EXPIRED)
     assert stream.complete
 
@@ -423,7 +416,7 @@ async def test_a_client_that_goes_while_it_is_told_holds_nothing_up(autojump_clo
         stream.pause()
         await trio.sleep(61)
         stream.disconnect()
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert trio.current_time() == pytest.approx(61)
 
 
@@ -488,7 +481,7 @@ async def test_a_response_that_nobody_reads_to_its_end_is_given_up_in_time(autoj
     async with Client(app_of(handler, until(60), cleanup_seconds=3)).stream("/") as stream:
         await stream.event()
         stream.pause()
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert trio.current_time() == pytest.approx(63)
         assert not stream.complete
 
@@ -518,7 +511,7 @@ async def test_an_error_of_the_handler_while_it_is_told_is_raised(autojump_clock
             raise LookupError("broken")
 
     async with Client(app_of(handler, until(60))).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert isinstance(stream.claim_error(), LookupError)
     assert b"stream-error" in stream.raw
     assert b"stream-expired" not in stream.raw
@@ -537,7 +530,7 @@ async def test_a_handler_that_overstays_is_reported(
         async with Client(app_of(handler, until(60), cleanup_seconds=3)).stream("/") as stream:
             await trio.sleep(62)
             assert not caplog.records
-            await stream.app_has_ended.wait()
+            await stream.ended()
     [message] = [record.getMessage() for record in caplog.records]
     assert message.startswith("SSE /: the handler has not ended within 3 s; it stands at ")
     assert "test_expiry.py" in message
@@ -577,7 +570,7 @@ async def test_a_client_that_has_gone_before_is_gone(autojump_clock: MockClock) 
         await trio.sleep(59)
         stream.disconnect()
         await trio.sleep(10)
-        assert stream.app_has_ended.is_set()
+        assert stream.app_ended
     assert record.reasons == [EndReason.CLIENT_GONE] * 2
 
 
@@ -591,7 +584,7 @@ async def test_a_client_that_goes_at_the_same_instant(first: str, autojump_clock
         if first == "expiry":
             await trio.lowlevel.checkpoint()
         stream.disconnect()
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert record.reasons in ([EndReason.EXPIRED] * 2, [EndReason.CLIENT_GONE] * 2)
     assert trio.current_time() == pytest.approx(60)
 
@@ -619,7 +612,7 @@ async def test_a_server_that_cancels_during_the_wind_down_waits_for_the_clean_up
             record.reasons.append(aborted.reason)
             record.ended_at = trio.current_time()
 
-    stream = Stream(())
+    stream = TestStream(())
     with trio.CancelScope(deadline=61) as server:
         await Client(app_of(handler, until(60)))._run(scope_of("GET", "/", {}), stream)
     assert server.cancelled_caught
@@ -652,7 +645,7 @@ async def test_a_crash_beside_the_handler_before_it_counts(autojump_clock: MockC
         await trio.sleep_forever()
 
     async with Client(app_of(handler, until(60))).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert isinstance(stream.claim_error(), LookupError)
     assert b"stream-expired" not in stream.raw
     assert trio.current_time() == pytest.approx(30)
@@ -709,7 +702,7 @@ NEVER = 1000.0
 def test_the_first_end_counts_and_the_clean_up_runs_once(
     expiry: float, disconnect: float, cancel: float, pause: float, paused_for: float, clean_up: float
 ) -> None:
-    record, stream = Record(), Stream(())
+    record, stream = Record(), TestStream(())
 
     async def handler(aborted: Aborted) -> AsyncIterator[Any]:
         try:
@@ -742,7 +735,9 @@ def test_the_first_end_counts_and_the_clean_up_runs_once(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(act)
             with trio.CancelScope(deadline=cancel):
-                await Client(app_of(handler, until(expiry), cleanup_seconds=4))._run(scope_of("GET", "/", {}), stream)
+                await Client(app_of(handler, until(expiry), cleanup_seconds=4))._run(
+                    scope_of("GET", "/", {}), stream
+                )
             nursery.cancel_scope.cancel()
         assert trio.lowlevel.current_statistics().tasks_living == before, "a task is left"
 
@@ -750,7 +745,7 @@ def test_the_first_end_counts_and_the_clean_up_runs_once(
     check(record, stream, expiry=expiry, disconnect=disconnect, cancel=cancel, pause=pause, clean_up=clean_up)
 
 
-def check(record: Record, stream: Stream, *, pause: float, clean_up: float, **ends: float) -> None:
+def check(record: Record, stream: TestStream, *, pause: float, clean_up: float, **ends: float) -> None:
     reasons = {"expiry": EndReason.EXPIRED, "disconnect": EndReason.CLIENT_GONE, "cancel": EndReason.CANCELLED}
     first = min(ends.values())
     assert stream.error is None

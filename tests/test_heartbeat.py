@@ -8,8 +8,8 @@ from typing import Any
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from support.memory import Client
 from trio_sse import SSE, App, Get
+from trio_sse.testing import TestClient
 
 BEAT = b":\n\n"
 
@@ -20,7 +20,7 @@ async def quiet() -> AsyncIterator[Any]:
 
 
 async def test_it_beats_every_fifteen_seconds_of_silence(autojump_clock: MockClock) -> None:
-    async with Client(App().add(SSE("/").handle(quiet))).stream("/") as stream:
+    async with TestClient(App().add(SSE("/").handle(quiet))).stream("/") as stream:
         await trio.sleep(14.9)
         assert stream.writes == [BEAT]  # the first frame, which opens the stream
         await trio.sleep(0.2)
@@ -35,8 +35,8 @@ async def test_traffic_puts_it_off(autojump_clock: MockClock) -> None:
             yield {"data": 1}
             await trio.sleep(14)
 
-    async with Client(App().add(SSE("/").handle(busy))).stream("/") as stream:
-        await stream.app_has_ended.wait()
+    async with TestClient(App().add(SSE("/").handle(busy))).stream("/") as stream:
+        await stream.ended()
     assert stream.writes.count(BEAT) == 1
 
 
@@ -46,7 +46,7 @@ async def test_it_comes_fifteen_seconds_after_the_last_write(autojump_clock: Moc
         yield {"data": 1}
         await trio.sleep_forever()
 
-    async with Client(App().add(SSE("/").handle(once))).stream("/") as stream:
+    async with TestClient(App().add(SSE("/").handle(once))).stream("/") as stream:
         await trio.sleep(24.9)
         assert stream.writes.count(BEAT) == 1
         await trio.sleep(0.2)
@@ -55,7 +55,7 @@ async def test_it_comes_fifteen_seconds_after_the_last_write(autojump_clock: Moc
 
 async def test_a_route_can_have_its_own_time_or_none(autojump_clock: MockClock) -> None:
     app = App().add(SSE("/often").heartbeat(1).handle(quiet), SSE("/never").heartbeat(None).handle(quiet))
-    async with Client(app).stream("/often") as often, Client(app).stream("/never") as never:
+    async with TestClient(app).stream("/often") as often, TestClient(app).stream("/never") as never:
         await trio.sleep(60.5)
     assert len(often.writes) == 1 + 60
     assert never.writes == [BEAT]
@@ -67,7 +67,7 @@ async def test_it_does_not_queue_up_behind_a_slow_client_nor_spin(autojump_clock
             yield {"data": 1}
             await trio.sleep(1000)
 
-    async with Client(App().add(SSE("/").heartbeat(1).handle(eager))).stream("/") as stream:
+    async with TestClient(App().add(SSE("/").heartbeat(1).handle(eager))).stream("/") as stream:
         await stream.event()
         stream.pause()
         await trio.sleep(5000)
@@ -84,7 +84,7 @@ async def test_a_write_in_flight_counts_as_traffic(autojump_clock: MockClock) ->
         yield {"data": 2}
         await trio.sleep_forever()
 
-    async with Client(App().add(SSE("/").handle(twice))).stream("/") as stream:
+    async with TestClient(App().add(SSE("/").handle(twice))).stream("/") as stream:
         await stream.event()
         stream.pause()
         await trio.sleep(100.5)  # the second event is stuck, and the heartbeat of second 15 does not queue up behind it
@@ -94,11 +94,11 @@ async def test_a_write_in_flight_counts_as_traffic(autojump_clock: MockClock) ->
 
 
 async def test_one_that_fails_ends_the_stream_with_its_error(autojump_clock: MockClock) -> None:
-    async with Client(App().add(SSE("/").handle(quiet))).stream("/") as stream:
+    async with TestClient(App().add(SSE("/").handle(quiet))).stream("/") as stream:
         await stream.written(1)
         await wait_all_tasks_blocked()
-        stream.send_error = RuntimeError("broken middleware")
-        await stream.app_has_ended.wait()
+        stream.fail_send(RuntimeError("broken middleware"))
+        await stream.ended()
         assert trio.current_time() == 15
         assert "broken middleware" in repr(stream.claim_error())
 
@@ -108,14 +108,14 @@ async def test_the_handler_waits_for_a_heartbeat_in_flight(autojump_clock: MockC
         await trio.sleep(20)
         yield {"data": 1}
 
-    async with Client(App().add(SSE("/").handle(late))).stream("/") as stream:
+    async with TestClient(App().add(SSE("/").handle(late))).stream("/") as stream:
         await stream.started()
         await wait_all_tasks_blocked()
         stream.pause()
         await trio.sleep(25)  # the heartbeat of second 15 is stuck, and the event behind it
         assert stream.writes == [BEAT]
         stream.resume()
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert stream.writes == [BEAT, BEAT, b"data: 1\n\n", b""]
 
 
@@ -124,7 +124,7 @@ async def test_it_waits_for_the_start_of_a_slow_handler(autojump_clock: MockCloc
         await trio.sleep(100)
         return quiet()
 
-    async with Client(App().add(SSE("/").handle(slow))).stream("/") as stream:
+    async with TestClient(App().add(SSE("/").handle(slow))).stream("/", wait=False) as stream:
         await trio.sleep(99)
         assert stream.status is None
         await trio.sleep(10)
@@ -135,14 +135,14 @@ async def test_it_ends_with_the_stream(autojump_clock: MockClock) -> None:
     async def short() -> AsyncIterator[Any]:
         yield {"data": 1}
 
-    async with Client(App().add(SSE("/").heartbeat(1).handle(short))).stream("/") as stream:
-        await stream.app_has_ended.wait()
+    async with TestClient(App().add(SSE("/").heartbeat(1).handle(short))).stream("/") as stream:
+        await stream.ended()
         await trio.sleep(10)
     assert stream.writes == [BEAT, b"data: 1\n\n", b""]
 
 
 async def test_a_stalled_loop_makes_no_burst(autojump_clock: MockClock) -> None:
-    async with Client(App().add(SSE("/").heartbeat(1).handle(quiet))).stream("/") as stream:
+    async with TestClient(App().add(SSE("/").heartbeat(1).handle(quiet))).stream("/") as stream:
         await trio.sleep(3.5)
         before = len(stream.writes)
         autojump_clock.jump(60)  # the loop did not run for a minute
@@ -151,7 +151,7 @@ async def test_a_stalled_loop_makes_no_burst(autojump_clock: MockClock) -> None:
 
 
 async def test_a_hundred_streams_for_an_hour(autojump_clock: MockClock) -> None:
-    client = Client(App().add(SSE("/").handle(quiet), Get("/x").handle(lambda: 1)))
+    client = TestClient(App().add(SSE("/").handle(quiet), Get("/x").handle(lambda: 1)))
     streams = []
 
     async def watch() -> None:

@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from support.memory import Client, Stream
 from trio_sse import SSE, Aborted, App, EndReason
+from trio_sse.testing import TestClient, TestStream
 
 SECONDS = st.integers(0, 40).map(lambda tenths: tenths / 10)
 HANDLER = st.lists(
@@ -120,7 +120,7 @@ def step(record: Record, name: str) -> Any:
     return entered_and_left
 
 
-async def play(stream: Stream, script: list[tuple[Any, ...]]) -> None:
+async def play(stream: TestStream, script: list[tuple[Any, ...]]) -> None:
     for action, *seconds in script:
         match action:
             case "sleep":
@@ -129,30 +129,30 @@ async def play(stream: Stream, script: list[tuple[Any, ...]]) -> None:
                 stream.pause()
             case "resume":
                 stream.resume()
-        if stream.app_has_ended.is_set():
+        if stream.app_ended:
             return
 
 
-async def live(record: Record, handler: list[Any], client: list[Any], ending: str) -> Stream:
+async def live(record: Record, handler: list[Any], client: list[Any], ending: str) -> TestStream:
     try:
         return await talk(record, handler, client, ending)
     except BaseExceptionGroup as group:  # an error that met the server's cancellation
         assert_planned(group)
-        return Stream(())
+        return TestStream(())
 
 
-async def talk(record: Record, handler: list[Any], client: list[Any], ending: str) -> Stream:
-    stream = Stream(())
+async def talk(record: Record, handler: list[Any], client: list[Any], ending: str) -> TestStream:
+    stream = TestStream(())
     with trio.CancelScope() as server:
-        async with Client(App().add(route(record, handler))).stream("/") as stream:
+        async with TestClient(App().add(route(record, handler))).stream("/") as stream:
             await play(stream, client)
             if ending == "cancel":
                 server.cancel()
                 await trio.sleep_forever()
             if ending == "fail to receive":
-                stream.receive_error = Planned()
+                stream.fail_receive(Planned())
             stream.disconnect()
-            await stream.app_has_ended.wait()
+            await stream.ended()
             if stream.error is not None:
                 assert_planned(stream.claim_error())
     return stream
@@ -171,7 +171,7 @@ def assert_planned(error: BaseException) -> None:
 def test_whatever_happens_the_promises_hold(handler: list[Any], client: list[Any], ending: str) -> None:
     record = Record()
 
-    async def main() -> Stream:
+    async def main() -> TestStream:
         before = trio.lowlevel.current_statistics().tasks_living
         stream = await live(record, handler, client, ending)
         assert trio.lowlevel.current_statistics().tasks_living == before, "a task is left"
@@ -181,7 +181,7 @@ def test_whatever_happens_the_promises_hold(handler: list[Any], client: list[Any
     check(record, stream)
 
 
-def check(record: Record, stream: Stream) -> None:
+def check(record: Record, stream: TestStream) -> None:
     assert record.closed == record.entered <= 1, "finally runs once for each body that was entered"
     assert all(record.was_set_when_cancelled), "aborted is set before anything is cancelled"
     if record.handler_done:

@@ -9,11 +9,11 @@ import attrs
 import pytest
 from trio.testing import MockClock
 
-from support.memory import Client
 from trio_sse import App, BuildError, Get, MemoryRepository, Params, Reference, Repository, Route, required
 from trio_sse._context import Parameter
 from trio_sse._models import parameter_names
 from trio_sse._parameters import PathParameters
+from trio_sse.testing import TestClient
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ def app_of(route: Route) -> App:
 
 
 async def get(route: Route, target: str) -> Any:
-    async with Client(app_of(route)).lifespan() as client:
+    async with TestClient(app_of(route)) as client:
         reply = await client.get(target)
     return reply.json() if reply.status == 200 else reply.status
 

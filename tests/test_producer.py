@@ -10,13 +10,13 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from support.memory import Client
 from trio_sse import SSE, App, Done, NoContent, NotFound, StepError
+from trio_sse.testing import TestClient
 from trio_sse.wire import DONE_ID
 
 
-def client_of(handler: Callable[..., object]) -> Client:
-    return Client(App().add(SSE("/").handle(handler)))
+def client_of(handler: Callable[..., object]) -> TestClient:
+    return TestClient(App().add(SSE("/").handle(handler)))
 
 
 async def test_a_generator_starts_the_response_before_its_body_is_entered(autojump_clock: MockClock) -> None:
@@ -35,9 +35,9 @@ async def test_the_retry_time_is_the_first_frame(autojump_clock: MockClock) -> N
     async def handler() -> AsyncIterator[Any]:
         yield {"data": 1}
 
-    client = Client(App().add(SSE("/").retry(2500).handle(handler)))
+    client = TestClient(App().add(SSE("/").retry(2500).handle(handler)))
     async with client.stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert stream.writes[0] == b"retry: 2500\n\n"
 
 
@@ -106,7 +106,7 @@ async def test_a_channel_that_is_closed_ends_the_stream(autojump_clock: MockCloc
     async with client_of(handler).stream("/") as stream:
         await send.send({"data": 1})
         await send.aclose()
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert stream.complete
     assert [event.data for event in stream.pending()] == ["1"]
 
@@ -140,7 +140,7 @@ async def test_any_async_iterator_is_closed_once_when_it_has_ended(autojump_cloc
         return source
 
     async with client_of(handler).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert [event.data for event in stream.pending()] == ["2", "1", "0"]
     assert source.closed == 1
 
@@ -167,7 +167,7 @@ async def test_any_async_iterator_is_closed_when_the_client_goes_before_the_star
         stream.pause()
         return source
 
-    async with client_of(handler).stream("/") as stream:
+    async with client_of(handler).stream("/", wait=False) as stream:
         await wait_all_tasks_blocked()
         stream.disconnect()
     assert stream.status is None
@@ -193,7 +193,7 @@ async def test_a_context_manager_of_an_iterable_is_entered_before_the_start_and_
         return subscription()
 
     async with client_of(handler).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert journal == ["subscribe", "unsubscribe"]
     assert stream.complete
     assert len(stream.pending()) == 2
@@ -234,7 +234,7 @@ async def test_what_is_not_an_async_iterable_is_an_error_before_the_start(value:
         return value
 
     async with client_of(handler).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
         error = stream.claim_error()
     assert stream.status == 500
     assert isinstance(error, StepError)
@@ -249,7 +249,7 @@ async def test_a_plain_function_that_returns_a_coroutine_is_told_so() -> None:
         return stream_of()
 
     async with client_of(handler).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert "returned coroutine" in str(stream.claim_error())
 
 
@@ -270,7 +270,7 @@ async def test_done_ends_the_stream_with_an_id_and_closes_the_generator(autojump
 
     client = client_of(handler)
     async with client.stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert stream.complete
     assert bytes(stream.raw).endswith(b"data: 1\n\nevent: stream-done\nid: trio-sse.done\ndata: null\n\n")
     assert closed == [True]
@@ -281,7 +281,7 @@ async def test_done_in_a_batch_ends_the_stream_after_what_is_before_it(autojump_
         yield [{"data": 1}, Done(), {"data": "never"}]
 
     async with client_of(handler).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert stream.writes[1] == b"data: 1\n\nevent: stream-done\nid: trio-sse.done\ndata: null\n\n"
 
 
@@ -292,7 +292,7 @@ async def test_the_client_that_comes_back_after_done_gets_a_204_before_any_step(
         yield Done()
 
     app = App().add(SSE("/").use(lambda: steps.append("ran")).handle(handler))
-    reply = await Client(app).get("/", headers={"last-event-id": DONE_ID})
+    reply = await TestClient(app).get("/", headers={"last-event-id": DONE_ID})
     assert reply.status == 204
     assert steps == []
 
@@ -307,7 +307,7 @@ async def test_closing_a_generator_that_overstays_is_cut_and_reported(
             await trio.sleep(60)
 
     async with client_of(handler).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert trio.current_time() == pytest.approx(5)
     assert stream.complete
     assert "SSE /: closing the handler has not ended within 5 s" in caplog.text
@@ -320,5 +320,5 @@ async def test_a_nursery_around_the_last_yield_closes_without_a_group(autojump_c
             yield Done()
 
     async with client_of(handler).stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
     assert stream.complete

@@ -12,10 +12,10 @@ import pytest
 import trio
 from trio.testing import MockClock, Sequencer, wait_all_tasks_blocked
 
-from support.memory import Client
 from trio_sse import SSE, App, Get, MemoryRepository, Post, Reference, Repository, references, required
 from trio_sse._lookup import Lookup
 from trio_sse._models import IdField, id_field_of
+from trio_sse.testing import TestClient
 
 
 @attrs.frozen
@@ -280,7 +280,7 @@ async def test_many_ask_only_for_what_has_not_been_found(autojump_clock: MockClo
 async def ask(route: Any, *targets: str, repository: Any = None, method: str = "GET") -> list[tuple[int, Any]]:
     """Ask a route of tickets, and give status and JSON of each reply."""
     app = App().provide(Repository[Ticket], value=repository or Counting(ONE, TWO))
-    async with Client(app.add(route)).lifespan() as client:
+    async with TestClient(app.add(route)) as client:
         replies = [await client.request(method, target) for target in targets]
     return [(reply.status, reply.json() if reply.body else None) for reply in replies]
 
@@ -356,7 +356,7 @@ async def test_a_required_model_is_the_parameter_itself_or_a_404_before_the_stre
 
     app = App().provide(Repository[Ticket], value=Counting(ONE))
     app = app.add(SSE("/:ticket").types(required(Ticket)).handle(stream))
-    async with Client(app).lifespan() as client:
+    async with TestClient(app) as client:
         async with client.stream("/1") as events:
             assert (await events.event()).data == "one"
         reply = await client.get("/2")
@@ -519,7 +519,7 @@ async def test_an_id_is_read_into_the_type_of_the_model_s_id_field(
         seen.append(model.id)
 
     app = App().provide(Repository[model], value=Counting()).add(Post("/:model").types(model=model).handle(handler))
-    async with Client(app).lifespan() as client:
+    async with TestClient(app) as client:
         reply = await client.request("POST", f"/{text}")
     assert reply.status == (404 if id is None else 204)
     assert seen == ([] if id is None else [id])

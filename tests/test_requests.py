@@ -17,7 +17,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from support.memory import Client, Reply, scope_of
+from support.asgi import scope_of
 from trio_sse import (
     SSE,
     App,
@@ -40,6 +40,7 @@ from trio_sse import (
     TooManyRequests,
     Unauthorized,
 )
+from trio_sse.testing import TestClient, TestResponse
 from trio_sse.wire import DONE_ID
 
 EVENTS = {"accept": "text/event-stream"}
@@ -50,15 +51,15 @@ async def stream() -> AsyncGenerator[dict[str, Any]]:
     yield {"data": 1}
 
 
-def client(*routes: Route) -> Client:
-    return Client(App().add(*routes))
+def client(*routes: Route) -> TestClient:
+    return TestClient(App().add(*routes))
 
 
-async def ask(route: Route, target: str = "/", **options: Any) -> Reply:
+async def ask(route: Route, target: str = "/", **options: Any) -> TestResponse:
     return await client(route).request(route.method, target, **options)
 
 
-def problem(reply: Reply) -> tuple[int, str]:
+def problem(reply: TestResponse) -> tuple[int, str]:
     """The status and the detail of a problem document."""
     assert reply.headers["content-type"] == "application/problem+json"
     body = reply.json()
@@ -114,11 +115,11 @@ class Item:
 @pytest.mark.parametrize("kind", [Get, Post, Put, Patch, Delete])
 async def test_a_value_is_sent_as_json(kind: Callable[[str], Route], value: Any, body: bytes) -> None:
     reply = await ask(kind("/").handle(lambda: value))
-    assert reply == Reply(200, {"content-type": "application/json", "content-length": str(len(body))}, body)
+    assert reply == TestResponse(200, {"content-type": "application/json", "content-length": str(len(body))}, body)
 
 
 async def test_none_is_a_204_without_content() -> None:
-    assert await ask(Get("/").handle(lambda: None)) == Reply(204, {}, b"")
+    assert await ask(Get("/").handle(lambda: None)) == TestResponse(204, {}, b"")
 
 
 async def test_a_response_is_sent_as_it_is() -> None:
@@ -129,7 +130,7 @@ async def test_a_response_is_sent_as_it_is() -> None:
 
 async def test_a_value_that_json_cannot_express_is_a_500() -> None:
     async with client(Get("/").handle(lambda: object())).stream("/") as it:  # noqa: PLW0108
-        await it.app_has_ended.wait()
+        await it.ended()
         assert "JSON" in str(it.claim_error())
     assert it.status == 500
 
@@ -167,7 +168,7 @@ async def test_options_answers_without_any_step() -> None:
         Get("/x/:room").guard(lambda: False).handle(item),
         SSE("/x/:room", method="POST").guard(lambda: False).handle(stream),
     )
-    assert await app.request("OPTIONS", "/x/1") == Reply(204, {"allow": "GET, HEAD, OPTIONS, POST"}, b"")
+    assert await app.request("OPTIONS", "/x/1") == TestResponse(204, {"allow": "GET, HEAD, OPTIONS, POST"}, b"")
     assert (await app.request("OPTIONS", "/y")).status == 404
     assert (await app.request("OPTIONS", "/x/no-number")).headers["allow"] == "OPTIONS, POST"
 
@@ -340,7 +341,7 @@ async def test_no_content_is_an_error_without_a_body() -> None:
     def handler() -> None:
         raise NoContent
 
-    assert await ask(Get("/").handle(handler)) == Reply(204, {}, b"")
+    assert await ask(Get("/").handle(handler)) == TestResponse(204, {}, b"")
 
 
 async def test_an_unexpected_error_leaks_nothing_and_is_raised_with_its_route() -> None:
@@ -348,7 +349,7 @@ async def test_an_unexpected_error_leaks_nothing_and_is_raised_with_its_route() 
         raise ValueError("the password is 1234")
 
     async with client(Get("/x").handle(handler)).stream("/x") as it:
-        await it.app_has_ended.wait()
+        await it.ended()
         error = it.claim_error()
     assert (it.status, b"1234" in it.raw, it.complete) == (500, False, True)
     assert repr(error) == "ValueError('the password is 1234')"

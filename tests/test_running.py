@@ -12,7 +12,6 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from support.memory import Client
 from trio_sse import (
     SSE,
     App,
@@ -27,6 +26,7 @@ from trio_sse import (
     Unauthorized,
     any_of,
 )
+from trio_sse.testing import TestClient
 
 Log = list[str]
 
@@ -82,14 +82,14 @@ def entered(log: Log, name: str, value: Any = None, *, swallow: bool = False) ->
 
 async def get(route: Route, target: str = "/", **options: Any) -> tuple[int, Any]:
     """Ask a route, and give its status and JSON."""
-    reply = await Client(App().add(route)).request(route.method, target, **options)
+    reply = await TestClient(App().add(route)).request(route.method, target, **options)
     return reply.status, reply.json() if reply.body else None
 
 
 async def failing(route: Route) -> Exception:
     """Ask a route that fails unexpectedly: a 500 that leaks nothing, and the error is raised out of the app."""
-    async with Client(App().add(route)).stream("/", method=route.method) as stream:
-        await stream.app_has_ended.wait()
+    async with TestClient(App().add(route)).stream("/", method=route.method) as stream:
+        await stream.ended()
         error = stream.claim_error()
     assert stream.status == 500
     assert bytes(stream.raw) == b'{"title":"Internal Server Error","status":500}'
@@ -127,10 +127,10 @@ async def test_a_refusal_ends_the_steps_and_leaves_what_was_entered(autojump_clo
 async def test_steps_are_left_in_reverse_order_before_the_response_is_sent(autojump_clock: MockClock) -> None:
     log: Log = []
     route = Get("/").use(entered(log, "a"), entered(log, "b")).handle(lambda: 1)
-    async with Client(App().add(route)).stream("/") as stream:
+    async with TestClient(App().add(route)).stream("/") as stream:
         await stream.started()
         assert log == ["+a", "+b", "-b", "-a"]
-        await stream.app_has_ended.wait()
+        await stream.ended()
 
 
 async def test_an_error_in_leaving_a_step_is_a_500(autojump_clock: MockClock) -> None:
@@ -281,7 +281,7 @@ async def test_a_guard_may_raise_a_refusal_of_its_own() -> None:
     def guard() -> bool:
         raise Unauthorized("who are you?")
 
-    reply = await Client(App().add(Get("/").guard(guard).handle(lambda: 1))).get("/")
+    reply = await TestClient(App().add(Get("/").guard(guard).handle(lambda: 1))).get("/")
     assert (reply.status, reply.headers["www-authenticate"]) == (401, "Bearer")
 
 

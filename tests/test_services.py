@@ -12,7 +12,6 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from support.memory import Client
 from trio_sse import (
     SSE,
     Aborted,
@@ -30,6 +29,7 @@ from trio_sse import (
     any_of,
     required,
 )
+from trio_sse.testing import TestClient
 
 Log = list[Any]
 
@@ -126,7 +126,7 @@ async def test_the_app_makes_its_services_before_it_says_that_it_has_started(
 ) -> None:
     make_a, make_b, make_c = providers(log)
     app = App().provide(make_c).provide(make_b).provide(make_a)
-    async with Client(app).lifespan():
+    async with TestClient(app):
         assert log == IN_ORDER
         assert trio.current_time() == 3
     assert log == [*IN_ORDER, *IN_REVERSE]
@@ -147,7 +147,7 @@ async def test_a_service_of_the_app_is_the_same_one_for_all(autojump_clock: Mock
         return first is second is holder.a is made[0]
 
     route = Get("/").inject(first=A, second=A, holder=Holder).handle(handler)
-    async with Client(App().provide(make).provide(Holder).add(route)).lifespan() as client:
+    async with TestClient(App().provide(make).provide(Holder).add(route)) as client:
         assert [(await client.get("/")).json() for _ in range(3)] == [True, True, True]
     assert len(made) == 1
 
@@ -160,7 +160,7 @@ async def test_two_tokens_of_one_class_give_the_same_service(autojump_clock: Moc
         return a is both is b
 
     app = App().provide(A, Both).provide(B, Both).provide(Both)
-    async with Client(app.add(Get("/").inject(a=A, b=B, both=Both).handle(handler))).lifespan() as client:
+    async with TestClient(app.add(Get("/").inject(a=A, b=B, both=Both).handle(handler))) as client:
         assert (await client.get("/")).json() is True
 
 
@@ -195,7 +195,7 @@ async def test_a_service_may_be_made_in_any_way(autojump_clock: MockClock, kind:
     def keep(a: A) -> None:
         found.append(a)
 
-    async with Client(app.add(Post("/").inject(a=A).handle(keep))).lifespan() as client:
+    async with TestClient(app.add(Post("/").inject(a=A).handle(keep))) as client:
         assert (await client.request("POST", "/")).status == 204
         if kind == "entered":
             assert isinstance(found[0], Entered)
@@ -237,7 +237,7 @@ async def test_an_overridden_service_is_the_value_and_what_it_needed_is_not_made
     make_a, make_b, make_c = providers(log)
     app = App().provide(make_c).provide(make_b).provide(make_a).override(C, "a stand-in")
     app = app.add(Get("/").inject(c=C).handle(lambda c: c))
-    async with Client(app).lifespan() as client:
+    async with TestClient(app) as client:
         assert (await client.get("/")).json() == "a stand-in"
     assert log == []
 
@@ -341,7 +341,7 @@ async def test_a_service_that_overstays_its_leaving_is_cut_off_and_logged(
     async def stays(b: B) -> AsyncIterator[C]:
         yield C()
         try:
-            await trio.sleep_forever()
+            await trio.sleep(1000)
         finally:
             log.append("cut off")
 
@@ -372,7 +372,7 @@ async def test_a_service_may_hold_a_cancel_scope_and_a_nursery(
                 nursery.cancel_scope.cancel()
 
     with trio.move_on_after(seconds or 1) as server:
-        async with Client(App().provide(with_tasks)).lifespan():
+        async with TestClient(App().provide(with_tasks)):
             await trio.sleep(0 if seconds else 50)
     assert server.cancelled_caught == (not seconds)
     assert log == ["left"]
@@ -426,7 +426,7 @@ async def test_the_tasks_of_the_app_end_before_the_services_that_they_use(autoju
         app_nursery.start_soon(background, a)
 
     app = App().provide(make_a).add(Post("/").inject(a=A).handle(handler))
-    async with Client(app).lifespan() as client:
+    async with TestClient(app) as client:
         await client.request("POST", "/")
         assert log == ["+A"]
     assert log == ["+A", "task", "-A"]
@@ -444,7 +444,7 @@ async def test_a_service_may_start_tasks_of_the_app_while_it_is_made(autojump_cl
                 log.append("worker")
 
     make_a, *_ = providers(log)
-    async with Client(App().provide(Worker).provide(make_a)).lifespan():
+    async with TestClient(App().provide(Worker).provide(make_a)):
         await wait_all_tasks_blocked()
         log.append("running")
     assert log == ["+A", "running", "worker", "-A"]
@@ -464,7 +464,7 @@ async def test_a_task_that_overstays_is_logged_and_the_services_are_left(
         app_nursery.start_soon(stays)
 
     app = App(cleanup_seconds=7).provide(make_a).add(Post("/").handle(handler))
-    async with Client(app).lifespan() as client:
+    async with TestClient(app) as client:
         await client.request("POST", "/")
     assert log == ["+A", "-A", "task"]
     assert [record.message for record in caplog.records] == [
@@ -512,23 +512,23 @@ async def test_two_apps_side_by_side_have_services_of_their_own(autojump_clock: 
     first, second = app_of("first"), app_of("second")
     async with first.lifespan() as one, second.lifespan() as two:
         state = one | two
-        assert (await Client(first, state=state).get("/")).json() == "first"
-        assert (await Client(second, state=state).get("/")).json() == "second"
+        assert (await TestClient(first, state=state).get("/")).json() == "first"
+        assert (await TestClient(second, state=state).get("/")).json() == "second"
 
 
 async def test_an_app_does_not_take_another_one_s_services(autojump_clock: MockClock) -> None:
     app = App().provide(str, value="text").add(Get("/").inject(text=str).handle(lambda text: text))
-    async with app.lifespan() as state, Client(attrs.evolve(app), state=state).stream("/") as stream:
-        await stream.app_has_ended.wait()
+    async with app.lifespan() as state, TestClient(attrs.evolve(app), state=state).stream("/") as stream:
+        await stream.ended()
         assert isinstance(stream.claim_error(), LifespanError)
         assert stream.status == 500
 
 
 async def test_a_request_that_needs_no_service_needs_no_lifespan(autojump_clock: MockClock) -> None:
     app = App().provide(A).add(Get("/free").handle(lambda: 1), Get("/").inject(a=A).handle(lambda a: 1))
-    assert (await Client(app).get("/free")).json() == 1
-    async with Client(app).stream("/") as stream:
-        await stream.app_has_ended.wait()
+    assert (await TestClient(app).get("/free")).json() == 1
+    async with TestClient(app).stream("/") as stream:
+        await stream.ended()
         error = stream.claim_error()
     assert isinstance(error, LifespanError)
     assert str(error).startswith("GET / needs what the app's lifespan holds (its nursery or its services)")
@@ -537,10 +537,12 @@ async def test_a_request_that_needs_no_service_needs_no_lifespan(autojump_clock:
 # -- services of a request
 
 
-def app_of(log: Log, route: Any, *, seconds: float = 1) -> Client:
+def app_of(log: Log, route: Any, *, seconds: float = 1) -> TestClient:
     """An app whose A lives as long as it does, with B and C for each request."""
     make_a, make_b, make_c = providers(log, seconds=seconds)
-    return Client(App().provide(make_a).provide(make_b, scope="request").provide(make_c, scope="request").add(route))
+    return TestClient(
+        App().provide(make_a).provide(make_b, scope="request").provide(make_c, scope="request").add(route)
+    )
 
 
 async def test_a_request_s_services_are_left_in_reverse_order_after_the_handler(
@@ -549,7 +551,7 @@ async def test_a_request_s_services_are_left_in_reverse_order_after_the_handler(
     def handler(c: C, b: B) -> None:
         log.append("handler")
 
-    async with app_of(log, Post("/").inject(c=C, b=B).handle(handler)).lifespan() as client:
+    async with app_of(log, Post("/").inject(c=C, b=B).handle(handler)) as client:
         log.clear()
         await client.request("POST", "/")
         await client.request("POST", "/")
@@ -574,14 +576,14 @@ async def test_one_is_made_just_before_the_first_step_that_asks_for_it(autojump_
         .use(x=lambda c, b: step("use")())
         .handle(lambda b, c, x: step("handler")())
     )
-    async with app_of(log, route).lifespan() as client:
+    async with app_of(log, route) as client:
         log.clear()
         assert (await client.get("/")).json() is True
     assert log == ["before", "+B", "guard", "between", "+C", "use", "handler", "-C", "-B", "-A"]
 
 
 async def test_one_that_is_named_but_not_asked_for_is_not_made(autojump_clock: MockClock, log: Log) -> None:
-    async with app_of(log, Get("/").inject(b=B, c=C).handle(lambda: 1)).lifespan() as client:
+    async with app_of(log, Get("/").inject(b=B, c=C).handle(lambda: 1)) as client:
         log.clear()
         await client.get("/")
         assert log == []
@@ -589,7 +591,7 @@ async def test_one_that_is_named_but_not_asked_for_is_not_made(autojump_clock: M
 
 async def test_one_is_not_made_after_a_refusal(autojump_clock: MockClock, log: Log) -> None:
     route = Get("/").inject(b=B, c=C).guard(lambda b: False).handle(lambda c: 1)
-    async with app_of(log, route).lifespan() as client:
+    async with app_of(log, route) as client:
         log.clear()
         assert (await client.get("/")).status == 403
         assert log == ["+B", "B sees Forbidden", "-B"]
@@ -597,7 +599,7 @@ async def test_one_is_not_made_after_a_refusal(autojump_clock: MockClock, log: L
 
 async def test_guards_of_which_one_is_enough_share_one(autojump_clock: MockClock, log: Log) -> None:
     route = Get("/").inject(b=B).guard(any_of(lambda b: False, lambda b: True)).handle(lambda b: 1)
-    async with app_of(log, route).lifespan() as client:
+    async with app_of(log, route) as client:
         log.clear()
         assert (await client.get("/")).status == 200
         assert log == ["+B", "-B"]
@@ -612,7 +614,7 @@ async def test_services_and_steps_are_left_in_the_reverse_of_their_common_order(
             yield
 
     route = Get("/").inject(b=B, c=C).use(transaction).handle(lambda c: log.append("handler"))
-    async with app_of(log, route).lifespan() as client:
+    async with app_of(log, route) as client:
         log.clear()
         await client.get("/")
         assert log == ["+B", "+transaction", "+C", "handler", "-C", "-transaction", "-B"]
@@ -625,7 +627,7 @@ async def test_requests_at_the_same_time_have_one_each(autojump_clock: MockClock
         await trio.sleep(5)
         seen.append(b)
 
-    async with app_of(log, Post("/").inject(b=B).handle(handler)).lifespan() as client:
+    async with app_of(log, Post("/").inject(b=B).handle(handler)) as client:
         async with trio.open_nursery() as nursery:
             for _ in range(3):
                 nursery.start_soon(client.request, "POST", "/")
@@ -637,10 +639,10 @@ async def test_an_error_of_the_handler_reaches_them_and_is_a_500(autojump_clock:
     def handler(c: C) -> None:
         raise ValueError("handler")
 
-    async with app_of(log, Get("/").inject(c=C).handle(handler)).lifespan() as client:
+    async with app_of(log, Get("/").inject(c=C).handle(handler)) as client:
         log.clear()
         async with client.stream("/") as stream:
-            await stream.app_has_ended.wait()
+            await stream.ended()
             assert isinstance(stream.claim_error(), ValueError)
         assert stream.status == 500
         assert log == ["+B", "+C", "C sees ValueError", "-C", "B sees ValueError", "-B"]
@@ -656,11 +658,11 @@ async def test_one_that_cannot_be_made_is_a_500_or_what_it_raises(autojump_clock
 
     make_a, make_b, _ = providers(log)
     app = App().provide(make_a).provide(make_b, scope="request").provide(refuses, scope="request")
-    async with Client(app.add(Get("/").inject(c=C).handle(lambda c: 1))).lifespan() as client:
+    async with TestClient(app.add(Get("/").inject(c=C).handle(lambda c: 1))) as client:
         reply = await client.get("/")
         assert (reply.status, reply.json()["detail"]) == (403, "not you")
         async with client.stream("/", headers={"x-fail": "1"}) as stream:
-            await stream.app_has_ended.wait()
+            await stream.ended()
             assert isinstance(stream.claim_error(), OSError)
         assert stream.status == 500
         assert log.count("+B") == log.count("-B") == 2
@@ -673,8 +675,8 @@ async def test_one_that_fails_to_be_left_turns_the_answer_into_a_500(autojump_cl
         raise OSError("commit failed")
 
     app = App().provide(commits, scope="request").add(Post("/").inject(c=C).handle(lambda c: "done"))
-    async with Client(app).lifespan() as client, client.stream("/", method="POST") as stream:
-        await stream.app_has_ended.wait()
+    async with TestClient(app) as client, client.stream("/", method="POST") as stream:
+        await stream.ended()
         assert isinstance(stream.claim_error(), OSError)
         assert stream.status == 500
 
@@ -685,7 +687,7 @@ async def events(c: C) -> AsyncIterator[Any]:
 
 
 async def test_they_are_left_when_the_client_of_a_stream_goes(autojump_clock: MockClock, log: Log) -> None:
-    async with app_of(log, SSE("/").inject(c=C).handle(events)).lifespan() as client:
+    async with app_of(log, SSE("/").inject(c=C).handle(events)) as client:
         log.clear()
         async with client.stream("/") as stream:
             await stream.event()
@@ -703,18 +705,18 @@ async def test_they_are_left_when_the_client_of_a_stream_goes(autojump_clock: Mo
 async def test_a_client_that_goes_while_they_are_made_leaves_those_that_have_been(
     autojump_clock: MockClock, log: Log, seconds: float, expected: Log
 ) -> None:
-    async with app_of(log, SSE("/").inject(c=C).handle(events)).lifespan() as client:
+    async with app_of(log, SSE("/").inject(c=C).handle(events)) as client:
         log.clear()
-        async with client.stream("/") as stream:
+        async with client.stream("/", wait=False) as stream:
             await trio.sleep(seconds)
         assert log == expected
         assert (stream.status is None) == (seconds < 2)
 
 
 async def test_a_client_that_goes_while_they_are_left_interrupts_nothing(autojump_clock: MockClock, log: Log) -> None:
-    async with app_of(log, Get("/").inject(c=C).handle(lambda c: 1)).lifespan() as client:
+    async with app_of(log, Get("/").inject(c=C).handle(lambda c: 1)) as client:
         log.clear()
-        async with client.stream("/"):
+        async with client.stream("/", wait=False):
             await trio.sleep(2.5)
         assert log == ["+B", "+C", "-C", "-B"]
 
@@ -723,7 +725,7 @@ async def test_the_server_s_cancelling_leaves_them_within_the_time_limit(
     autojump_clock: MockClock, log: Log, caplog: pytest.LogCaptureFixture
 ) -> None:
     app = app_of(log, SSE("/").inject(c=C).handle(events), seconds=20)
-    async with app.lifespan() as client:
+    async with app as client:
         log.clear()
         with trio.move_on_after(50) as server:
             async with client.stream("/") as stream:
@@ -752,16 +754,16 @@ async def test_a_service_may_swallow_an_error_of_the_handler_but_not_the_end_of_
         raise ValueError
 
     routes = SSE("/").inject(c=C).handle(events), Get("/x").inject(c=C).handle(fails)
-    async with Client(App().provide(swallows, scope="request").add(*routes)).lifespan() as client:
+    async with TestClient(App().provide(swallows, scope="request").add(*routes)) as client:
         async with client.stream("/x") as stream:
-            await stream.app_has_ended.wait()
+            await stream.ended()
         assert stream.error is None
         assert log == ["+C", "C sees ValueError", "-C"]
         log.clear()
         async with client.stream("/") as stream:
             await stream.event()
             stream.disconnect()
-            await stream.app_has_ended.wait()
+            await stream.ended()
         assert log == ["+C", "C sees Cancelled", "-C"]
         assert not stream.complete
 
@@ -791,12 +793,12 @@ async def test_a_service_of_a_request_may_hold_a_nursery_and_a_time_limit(autoju
 
     app = App().provide(limited, scope="request")
     app = app.add(Get("/slow").inject(c=C).handle(slow), Get("/slower").inject(c=C).handle(slower))
-    async with Client(app).lifespan() as client:
+    async with TestClient(app) as client:
         assert (await client.get("/slow", headers={"x-limit": "9"})).json() == "slow"
         await client.get("/slow", headers={"x-limit": "1"})  # ends the handler, as the service means it
         assert log == [4, 5]
         async with client.stream("/slower", headers={"x-limit": "9"}) as stream:
-            await stream.app_has_ended.wait()
+            await stream.ended()
             error = stream.claim_error()
         assert isinstance(error, ExceptionGroup)
         assert error.subgroup(lambda e: str(e) == "background")
@@ -821,7 +823,7 @@ async def test_it_may_take_the_nursery_of_the_request_which_ends_before_it_is_le
             log.append(aborted.reason)
 
     app = App().provide(with_task, scope="request").add(SSE("/").inject(c=C).handle(events))
-    async with Client(app).lifespan() as client, client.stream("/") as stream:
+    async with TestClient(app) as client, client.stream("/") as stream:
         await stream.event()
     assert log == ["task", EndReason.CLIENT_GONE]
 
@@ -849,7 +851,7 @@ async def test_it_may_take_a_request_s_values_and_the_app_s_nursery(autojump_clo
         ]
 
     app = App().provide(Context, scope="request").add(here=Get("/here").inject(context=Context).handle(handler))
-    async with Client(app).lifespan() as client:
+    async with TestClient(app) as client:
         headers = {"x-a": "1", "cookie": "c=3", "last-event-id": "4"}
         reply = await client.get("/here?q=2", headers=headers)
     assert reply.json() == ["1", "2", "3", "4", "/here", "GET", "Nursery"]
@@ -865,7 +867,7 @@ async def test_it_takes_the_plain_query_also_where_a_model_has_been_read_from_it
 
     app = App().provide(Paging, scope="request")
     app = app.add(Get("/").inject(paging=Paging).query(Search).guard(lambda query: query.text == "x").handle(handler))
-    async with Client(app).lifespan() as client:
+    async with TestClient(app) as client:
         assert (await client.get("/?page=3&text=x")).json() == ["Values", "3", "x"]
 
 
@@ -879,7 +881,7 @@ async def test_a_step_before_the_reading_has_the_plain_query_and_one_after_it_th
         return query.text + " read"
 
     route = Get("/").use(first=before).query(Search).use(second=after).handle(lambda first, second: [first, second])
-    assert (await Client(App().add(route)).get("/?text=x")).json() == ["x plain", "x read"]
+    assert (await TestClient(App().add(route)).get("/?text=x")).json() == ["x plain", "x read"]
 
 
 async def test_it_may_end_the_stream_when_its_credentials_expire(autojump_clock: MockClock, log: Log) -> None:
@@ -890,9 +892,9 @@ async def test_it_may_end_the_stream_when_its_credentials_expire(autojump_clock:
             yield C()
 
     app = App(wall_clock=lambda: 1000).provide(session, scope="request").add(SSE("/").inject(c=C).handle(events))
-    async with Client(app).lifespan() as client, client.stream("/") as stream:
+    async with TestClient(app) as client, client.stream("/") as stream:
         assert (await stream.event()).data == "first"
-        await stream.app_has_ended.wait()
+        await stream.ended()
         assert [event.event for event in stream.pending()] == ["stream-expired"]
     assert log == ["+session", "session sees Cancelled", "-session"]
     assert trio.current_time() == 31
@@ -914,7 +916,7 @@ async def test_a_repository_of_the_request_is_made_where_a_model_is_looked_up(
         return True
 
     route = Get("/:ticket").guard(guard).types(required(Ticket))
-    async with Client(app.add(route.handle(lambda ticket: ticket.id))).lifespan() as client:
+    async with TestClient(app.add(route.handle(lambda ticket: ticket.id))) as client:
         log.clear()
         assert (await client.get("/1")).json() == 1
         assert log == ["guard", "+B", "+session", "-session", "-B"]
@@ -942,8 +944,8 @@ async def test_entering_that_gives_something_else_is_a_step_error_of_the_request
             log.append("left")
 
     app = App().provide(Odd, scope="request").add(Get("/").inject(odd=Odd).handle(lambda odd: 1))
-    async with Client(app).lifespan() as client, client.stream("/") as stream:
-        await stream.app_has_ended.wait()
+    async with TestClient(app) as client, client.stream("/") as stream:
+        await stream.ended()
         assert isinstance(stream.claim_error(), StepError)
     assert log == ["left"]
 
@@ -957,5 +959,5 @@ async def test_two_tokens_of_one_class_are_one_service_in_a_request_too(autojump
         return id(a)
 
     app = App().provide(Both, scope="request").provide(A, Both, scope="request").provide(B, Both, scope="request")
-    async with Client(app.add(Get("/").inject(a=A, b=B).handle(handler))).lifespan() as client:
+    async with TestClient(app.add(Get("/").inject(a=A, b=B).handle(handler))) as client:
         assert (await client.get("/")).status == 200

@@ -13,7 +13,6 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from support.memory import Client
 from trio_sse import (
     SSE,
     App,
@@ -29,6 +28,7 @@ from trio_sse import (
     UnboundError,
 )
 from trio_sse._topics import MemoryTopic
+from trio_sse.testing import TestClient
 from trio_sse.wire import encode_json
 
 T = TypeVar("T")
@@ -440,7 +440,7 @@ async def test_what_a_service_publishes_reaches_the_streams_of_that_model_alone(
         SSE("/:model/events").types(model=Frozen).heartbeat(None).handle(stream),
         Get("/:model/notify").types(model=Frozen).inject(notifier=Notifier).handle(notify),
     )
-    async with Client(app).lifespan() as client:
+    async with TestClient(app) as client:
         streams = client.stream("/1/events"), client.stream("/1/events"), client.stream("/2/events")
         async with streams[0] as first, streams[1] as again, streams[2] as second:
             await wait_all_tasks_blocked()

@@ -10,9 +10,9 @@ import attrs
 import pytest
 from trio.testing import MockClock
 
-from support.memory import Client
 from trio_sse import SSE, App, Controller, Done, EventError, ServerSentEvent
 from trio_sse._typed_events import TypedEvents
+from trio_sse.testing import TestClient
 from trio_sse.wire import encode
 
 
@@ -94,9 +94,9 @@ def test_the_map_can_be_read_from_the_route() -> None:
 
 async def events_of(handler: Any, **classes: Any) -> tuple[list[tuple[str, object]], BaseException | None]:
     """All events of a stream, with the error that it ended with."""
-    client = Client(App().add(SSE("/").events(**classes).handle(handler)))
+    client = TestClient(App().add(SSE("/").events(**classes).handle(handler)))
     async with client.stream("/") as stream:
-        await stream.app_has_ended.wait()
+        await stream.ended()
         error, stream.error = stream.error, None
     return [(event.event or "message", event.data) for event in stream.pending()], error
 

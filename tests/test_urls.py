@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from support.memory import Client
 from trio_sse import SSE, App, Controller, Get, MemoryRepository, Post, Reference, Repository, URLError, required
 from trio_sse._paths import request_segments
+from trio_sse.testing import TestClient
 
 
 class Colour(enum.Enum):
@@ -332,7 +332,7 @@ async def test_a_step_s_url_begins_where_the_app_is_mounted(autojump_clock: Mock
         return url("one", ticket=5)
 
     app = App().add(Post("/tickets").handle(create), one=Get("/tickets/:ticket").handle(lambda ticket: ticket))
-    client = Client(app)
+    client = TestClient(app)
     url = (await client.request("POST", f"{prefix}/tickets", root_path=root)).json()
     assert url == f"{prefix}/tickets/5"
     assert (await client.get(url, root_path=root)).json() == "5"

@@ -119,7 +119,9 @@ class App:
 
         A class is called with what its constructor's parameters are annotated with, services like itself; a function
         likewise. An `@asynccontextmanager` function is entered, and so is a class whose instances are async context
-        managers; all are left in reverse order. Where the same class is provided under two tokens it is one service.
+        managers; all are left in reverse order. A parameter with a default keeps it where no service is of its type.
+        Where the same class is provided under two tokens it is one service, of one scope; an Annotated token or a
+        NewType is there to have another one.
 
         Args:
             token: What it is asked for by. A function that is given alone says it by its return annotation.

@@ -68,7 +68,8 @@ class Outgoing:
 
     async def _exclusively(self, message: MutableMapping[str, Any]) -> None:
         while self._writing:
-            self._turn = self._turn or trio.Event()
+            if self._turn is None:
+                self._turn = trio.Event()
             await self._turn.wait()
         self._writing = True
         try:

@@ -13,8 +13,8 @@ import pytest
 from trio.testing import wait_all_tasks_blocked
 
 from examples.page.app import app
-from support.memory import Reply
 from support.page_scenarios import SCENARIOS, Event, Talk
+from trio_sse.testing import TestResponse
 
 from .limits import within
 from .serving import serving
@@ -34,8 +34,8 @@ class HttpEvents:
         return None if event is None else (event.event, event.data)
 
 
-def reply(found: httpx.Response) -> Reply:
-    return Reply(found.status_code, dict(found.headers), found.content)
+def reply(found: httpx.Response) -> TestResponse:
+    return TestResponse(found.status_code, dict(found.headers), found.content)
 
 
 @attrs.frozen
@@ -48,10 +48,10 @@ class HttpTalk:
             yield HttpEvents(found)
         await self.idle()
 
-    async def get(self, path: str) -> Reply:
+    async def get(self, path: str) -> TestResponse:
         return reply(await self.client.get(path))
 
-    async def post(self, path: str, body: Any = None) -> Reply:
+    async def post(self, path: str, body: Any = None) -> TestResponse:
         return reply(await self.client.post(path, json=body))
 
     async def idle(self) -> None:

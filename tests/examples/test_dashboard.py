@@ -17,7 +17,7 @@ from trio.testing import MockClock
 from examples.dashboard import create_app, resume_after
 from examples.dashboard.machine import Reading, compare, read_machine
 from examples.dashboard.sampler import SAMPLES_KEPT, Sampler
-from support.memory import Client, Stream
+from trio_sse.testing import TestClient, TestStream
 
 MIB = 1024 * 1024
 START = Reading(
@@ -51,12 +51,12 @@ def machine() -> FakeMachine:
 
 
 @pytest.fixture
-async def client(machine: FakeMachine) -> AsyncIterator[Client]:
-    async with Client(create_app(Sampler(machine.read))).lifespan() as client:
+async def client(machine: FakeMachine) -> AsyncIterator[TestClient]:
+    async with TestClient(create_app(Sampler(machine.read))) as client:
         yield client
 
 
-async def numbers(stream: Stream, count: int) -> list[int]:
+async def numbers(stream: TestStream, count: int) -> list[int]:
     return [int(event.id or "") for event in await stream.events(count)]
 
 
@@ -137,14 +137,14 @@ async def test_this_machines_counters_fit_together() -> None:
 # -- the stream
 
 
-async def test_the_page_is_html_and_needs_nothing_from_elsewhere(client: Client, autojump_clock: MockClock) -> None:
+async def test_the_page_is_html_and_needs_nothing_from_elsewhere(client: TestClient, autojump_clock: MockClock) -> None:
     reply = await client.get("/")
     assert (reply.status, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert b'new EventSource("metrics")' in reply.body
     assert b"//" not in reply.body.replace(b"// ", b"")  # no address: nothing is loaded
 
 
-async def test_a_sample_comes_every_second(client: Client, autojump_clock: MockClock) -> None:
+async def test_a_sample_comes_every_second(client: TestClient, autojump_clock: MockClock) -> None:
     began = trio.current_time()
     async with client.stream("/metrics") as stream:
         events = await stream.events(3)
@@ -156,20 +156,22 @@ async def test_a_sample_comes_every_second(client: Client, autojump_clock: MockC
     assert sample.keys() == {"number", "time", "cpu", "load", "memory_used", "memory_total", "received", "sent"}
 
 
-async def test_the_first_line_asks_for_a_quick_reconnect(client: Client, autojump_clock: MockClock) -> None:
+async def test_the_first_line_asks_for_a_quick_reconnect(client: TestClient, autojump_clock: MockClock) -> None:
     async with client.stream("/metrics") as stream:
         await stream.event()
         assert stream.raw.startswith(b"retry: 1000\n")
 
 
-async def test_all_viewers_share_one_sampler(client: Client, autojump_clock: MockClock, machine: FakeMachine) -> None:
+async def test_all_viewers_share_one_sampler(
+    client: TestClient, autojump_clock: MockClock, machine: FakeMachine
+) -> None:
     async with client.stream("/metrics") as one, client.stream("/metrics") as other:
         assert await one.events(5) == await other.events(5)
     assert machine.readings == 6
 
 
 async def test_nobody_samples_before_the_first_viewer(
-    client: Client, autojump_clock: MockClock, machine: FakeMachine
+    client: TestClient, autojump_clock: MockClock, machine: FakeMachine
 ) -> None:
     await trio.sleep(60)
     await client.get("/")
@@ -177,16 +179,16 @@ async def test_nobody_samples_before_the_first_viewer(
 
 
 async def test_the_sampler_outlives_the_viewer_that_started_it(
-    client: Client, autojump_clock: MockClock, machine: FakeMachine
+    client: TestClient, autojump_clock: MockClock, machine: FakeMachine
 ) -> None:
     async with client.stream("/metrics") as first, client.stream("/metrics") as second:
         await first.events(1)
         first.disconnect()
-        await first.app_has_ended.wait()
+        await first.ended()
         assert await numbers(second, 4) == [1, 2, 3, 4]
 
 
-async def test_a_new_viewer_gets_the_whole_plot_in_one_write(client: Client, autojump_clock: MockClock) -> None:
+async def test_a_new_viewer_gets_the_whole_plot_in_one_write(client: TestClient, autojump_clock: MockClock) -> None:
     async with client.stream("/metrics"):
         await trio.sleep(SAMPLES_KEPT + 30.5)
     async with client.stream("/metrics") as stream:
@@ -196,7 +198,7 @@ async def test_a_new_viewer_gets_the_whole_plot_in_one_write(client: Client, aut
 
 
 async def test_a_viewer_who_comes_back_goes_on_after_what_it_has_seen(
-    client: Client, autojump_clock: MockClock
+    client: TestClient, autojump_clock: MockClock
 ) -> None:
     async with client.stream("/metrics") as stream:
         await stream.events(3)
@@ -214,7 +216,7 @@ def test_an_id_that_is_not_one_of_ours_starts_afresh(last_event_id: str | None, 
 
 
 async def test_a_viewer_who_does_not_read_skips_what_is_no_longer_shown(
-    client: Client, autojump_clock: MockClock
+    client: TestClient, autojump_clock: MockClock
 ) -> None:
     async with client.stream("/metrics") as stream:
         await stream.events(1)
@@ -227,7 +229,7 @@ async def test_a_viewer_who_does_not_read_skips_what_is_no_longer_shown(
 
 
 async def test_a_viewer_who_leaves_is_noted_at_once(
-    client: Client, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+    client: TestClient, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "examples.dashboard")
     async with client.stream("/metrics") as stream:
@@ -241,9 +243,9 @@ async def test_a_sampler_that_fails_stops_the_app(autojump_clock: MockClock) -> 
     def broken() -> Reading:
         raise OSError("no /proc")
 
-    client = Client(create_app(Sampler(broken)))
+    client = TestClient(create_app(Sampler(broken)))
     with pytest.RaisesGroup(pytest.RaisesExc(OSError, match="no /proc"), flatten_subgroups=True):
-        async with client.lifespan(), client.stream("/metrics"):
+        async with client, client.stream("/metrics"):
             await trio.sleep(10)
 
 
@@ -251,7 +253,7 @@ async def test_an_app_can_be_started_again(machine: FakeMachine, autojump_clock:
     app = create_app(Sampler(machine.read))
     for first in (1, 3):
         async with (
-            Client(app).lifespan() as client,
+            TestClient(app) as client,
             client.stream("/metrics", headers={"last-event-id": "2"}) as stream,
         ):
             with trio.fail_after(60):

@@ -11,21 +11,21 @@ import trio
 from trio.testing import MockClock
 
 from examples.notifications import BACKLOG, Draft, NotificationService, app
-from support.memory import Client, Reply
+from trio_sse.testing import TestClient, TestResponse
 
 
 @pytest.fixture
-async def client(autojump_clock: MockClock) -> AsyncIterator[Client]:
-    async with Client(app).lifespan() as client:
+async def client(autojump_clock: MockClock) -> AsyncIterator[TestClient]:
+    async with TestClient(app) as client:
         yield client
 
 
-async def publish(client: Client, **draft: Any) -> Reply:
+async def publish(client: TestClient, **draft: Any) -> TestResponse:
     headers = {"content-type": "application/json"}
     return await client.request("POST", "/notifications", headers=headers, body=json.dumps(draft).encode())
 
 
-async def test_a_listener_is_greeted_and_then_told(client: Client, autojump_clock: MockClock) -> None:
+async def test_a_listener_is_greeted_and_then_told(client: TestClient, autojump_clock: MockClock) -> None:
     async with client.stream("/notifications/stream") as stream:
         greeting = await stream.event()
         await publish(client, title="Tea is ready")
@@ -35,13 +35,13 @@ async def test_a_listener_is_greeted_and_then_told(client: Client, autojump_cloc
     assert json.loads(str(told.data)) == {"id": 1, "title": "Tea is ready", "text": ""}
 
 
-async def test_publishing_returns_the_notification(client: Client, autojump_clock: MockClock) -> None:
+async def test_publishing_returns_the_notification(client: TestClient, autojump_clock: MockClock) -> None:
     reply = await publish(client, title="Tea", text="In the kitchen.")
     assert (reply.status, reply.json()) == (200, {"id": 1, "title": "Tea", "text": "In the kitchen."})
     assert (await publish(client, title="More tea")).json()["id"] == 2
 
 
-async def test_what_is_no_draft_is_refused_and_told_to_nobody(client: Client, autojump_clock: MockClock) -> None:
+async def test_what_is_no_draft_is_refused_and_told_to_nobody(client: TestClient, autojump_clock: MockClock) -> None:
     async with client.stream("/notifications/stream") as stream:
         await stream.event()
         assert (await publish(client, text="no title")).status == 422
@@ -49,7 +49,7 @@ async def test_what_is_no_draft_is_refused_and_told_to_nobody(client: Client, au
         assert json.loads(str((await stream.event()).data))["title"] == "a title"
 
 
-async def test_every_listener_is_told(client: Client, autojump_clock: MockClock) -> None:
+async def test_every_listener_is_told(client: TestClient, autojump_clock: MockClock) -> None:
     async with client.stream("/notifications/stream") as one, client.stream("/notifications/stream") as other:
         await one.event()
         await other.event()
@@ -57,9 +57,9 @@ async def test_every_listener_is_told(client: Client, autojump_clock: MockClock)
         assert await one.event() == await other.event()
 
 
-async def test_two_lives_of_the_app_have_nothing_in_common(client: Client, autojump_clock: MockClock) -> None:
+async def test_two_lives_of_the_app_have_nothing_in_common(client: TestClient, autojump_clock: MockClock) -> None:
     await publish(client, title="Tea")
-    async with Client(app).lifespan() as other:
+    async with TestClient(app) as other:
         assert (await publish(other, title="Coffee")).json()["id"] == 1
 
 
@@ -75,7 +75,7 @@ async def test_nothing_is_kept_of_a_listener_who_has_left() -> None:
 async def test_the_stream_of_a_client_that_goes_is_unsubscribed(autojump_clock: MockClock) -> None:
     service = NotificationService()
     async with (
-        Client(app.override(NotificationService, service)).lifespan() as client,
+        TestClient(app.override(NotificationService, service)) as client,
         client.stream("/notifications/stream") as stream,
     ):
         await stream.event()
@@ -101,7 +101,7 @@ async def test_publishing_waits_for_nobody_and_keeps_no_more_than_the_backlog() 
 
 
 async def test_a_listener_who_falls_behind_gets_what_waits_and_then_the_end(
-    client: Client, autojump_clock: MockClock
+    client: TestClient, autojump_clock: MockClock
 ) -> None:
     async with client.stream("/notifications/stream") as stream:
         await stream.event()
@@ -110,7 +110,7 @@ async def test_a_listener_who_falls_behind_gets_what_waits_and_then_the_end(
             await publish(client, title=str(number))
         stream.resume()
         with trio.fail_after(60):
-            await stream.app_has_ended.wait()
+            await stream.ended()
         assert stream.complete
         titles = [json.loads(str(event.data))["title"] for event in stream.pending()]
     # One was on its way to the client already; the backlog was full behind it.

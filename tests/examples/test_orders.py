@@ -13,7 +13,7 @@ import trio
 from end_to_end.limits import within
 from examples.orders.app import create_app
 from examples.orders.database import Database, DatabaseSettings
-from support.memory import Client
+from trio_sse.testing import TestClient
 
 ADA = {"authorization": "Bearer ada-token"}
 BOB = {"authorization": "Bearer bob-token"}
@@ -21,19 +21,19 @@ CLERK = {"authorization": "Bearer clerk-token"}
 
 
 @pytest.fixture
-async def client(tmp_path: Path) -> AsyncIterator[Client]:
-    async with Client(create_app(DatabaseSettings(f"sqlite:///{tmp_path}/orders.db"))).lifespan() as client:
+async def client(tmp_path: Path) -> AsyncIterator[TestClient]:
+    async with TestClient(create_app(DatabaseSettings(f"sqlite:///{tmp_path}/orders.db"))) as client:
         yield client
 
 
-def database_of(client: Client) -> Database:
+def database_of(client: TestClient) -> Database:
     [life] = client.state.values()
     [found] = [value for value in life.values.values() if isinstance(value, Database)]
     return found
 
 
 @within(10)
-async def test_an_order_is_placed_where_its_location_says(client: Client) -> None:
+async def test_an_order_is_placed_where_its_location_says(client: TestClient) -> None:
     placed = await client.post("/orders", {"item": "Assam", "quantity": 2}, headers=ADA)
     order = {"id": 1, "customer": "ada", "item": "Assam", "quantity": 2, "status": "open"}
     assert (placed.status, placed.json(), placed.headers["location"]) == (201, order, "/orders/1")
@@ -41,7 +41,7 @@ async def test_an_order_is_placed_where_its_location_says(client: Client) -> Non
 
 
 @within(10)
-async def test_customers_see_their_own_orders_and_a_clerk_all(client: Client) -> None:
+async def test_customers_see_their_own_orders_and_a_clerk_all(client: TestClient) -> None:
     for headers in (ADA, BOB, ADA):
         await client.post("/orders", {"item": "Assam"}, headers=headers)
     seen = {}
@@ -51,7 +51,7 @@ async def test_customers_see_their_own_orders_and_a_clerk_all(client: Client) ->
 
 
 @within(10)
-async def test_who_it_is_comes_first_then_what_there_is_then_who_may(client: Client) -> None:
+async def test_who_it_is_comes_first_then_what_there_is_then_who_may(client: TestClient) -> None:
     await client.post("/orders", {"item": "Assam"}, headers=ADA)
     for path in ("/orders/1", "/orders/1/events"):
         assert (await client.get(path)).status == 401
@@ -64,7 +64,7 @@ async def test_who_it_is_comes_first_then_what_there_is_then_who_may(client: Cli
 
 
 @within(10)
-async def test_a_follower_gets_the_order_and_then_what_happens_to_it(client: Client) -> None:
+async def test_a_follower_gets_the_order_and_then_what_happens_to_it(client: TestClient) -> None:
     for _ in range(2):
         await client.post("/orders", {"item": "Assam"}, headers=ADA)
     async with client.stream("/orders/1/events", headers=ADA) as stream:
@@ -79,7 +79,9 @@ async def test_a_follower_gets_the_order_and_then_what_happens_to_it(client: Cli
 
 
 @within(60)
-async def test_two_hundred_requests_of_which_half_are_cancelled_anywhere_leave_nothing_behind(client: Client) -> None:
+async def test_two_hundred_requests_of_which_half_are_cancelled_anywhere_leave_nothing_behind(
+    client: TestClient,
+) -> None:
     """Threads run in real time, so the points are random; what must hold holds at each of them."""
     database = database_of(client)
     choose = random.Random(7)

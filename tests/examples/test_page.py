@@ -11,14 +11,14 @@ import pytest
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from examples.page.app import app
-from support.memory import Client, Reply, Stream
 from support.page_scenarios import SCENARIOS, Event, Talk
 from trio_sse import App
+from trio_sse.testing import TestClient, TestResponse, TestStream
 
 
 @attrs.frozen
 class MemoryEvents:
-    stream: Stream
+    stream: TestStream
 
     @property
     def status(self) -> int:
@@ -36,7 +36,7 @@ class MemoryEvents:
 
 @attrs.frozen
 class MemoryTalk:
-    client: Client
+    client: TestClient
 
     @asynccontextmanager
     async def stream(self, path: str, headers: Mapping[str, str] | None = None) -> AsyncIterator[MemoryEvents]:
@@ -44,10 +44,10 @@ class MemoryTalk:
             await stream.started()
             yield MemoryEvents(stream)
 
-    async def get(self, path: str) -> Reply:
+    async def get(self, path: str) -> TestResponse:
         return await self.client.get(path)
 
-    async def post(self, path: str, body: Any = None) -> Reply:
+    async def post(self, path: str, body: Any = None) -> TestResponse:
         return await self.client.post(path, body)
 
     async def idle(self) -> None:
@@ -56,7 +56,7 @@ class MemoryTalk:
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 async def test_an_example_of_the_page(scenario: Callable[[Talk], Awaitable[None]], autojump_clock: MockClock) -> None:
-    async with Client(app).lifespan() as client:
+    async with TestClient(app) as client:
         await scenario(MemoryTalk(client))
 
 

@@ -34,6 +34,10 @@ def _default_patience() -> float:
     return VIRTUAL_PATIENCE if isinstance(trio.lowlevel.current_clock(), MockClock) else REAL_PATIENCE
 
 
+def _to_values(headers: Mapping[str, str]) -> Values:
+    return headers if isinstance(headers, Values) else Values(headers.items(), fold_case=True)
+
+
 @attrs.frozen
 class TestResponse:
     """A whole response.
@@ -47,7 +51,7 @@ class TestResponse:
     __test__ = False
 
     status: int
-    headers: Values
+    headers: Values = attrs.field(converter=_to_values)
     body: bytes
 
     @property

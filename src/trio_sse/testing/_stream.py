@@ -6,6 +6,7 @@ Owns the server's half of ASGI as hypercorn plays it: after the client has gone,
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
@@ -35,11 +36,11 @@ class TestStream:
 
     __test__ = False  # it is no test, whatever pytest makes of its name
 
-    def __init__(self, chunks: tuple[bytes, ...], patience: float) -> None:
+    def __init__(self, chunks: tuple[bytes, ...] = (), patience: float = math.inf) -> None:
         self.status: int | None = None
-        self.headers = Values(())
+        self.headers: Values = Values(())
         self.writes: list[bytes] = []
-        self.complete = False
+        self.complete: bool = False
         self.error: Exception | None = None
         self._patience = patience
         self._chunks = list(chunks)
@@ -56,7 +57,7 @@ class TestStream:
         self._nursery: trio.Nursery | None = None
         self._send_error: Exception | None = None
         self._receive_error: Exception | None = None
-        self.last_send_was_cut_short = False
+        self.last_send_was_cut_short: bool = False
 
     # -- what the client does
 
