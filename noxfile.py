@@ -87,7 +87,7 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def typing_with_trio_typing(session: nox.Session) -> None:
     """The public API type-checks where the environment has trio-typing as well, whose stubs hide trio's own types."""
-    session.install(".", "mypy", "trio-typing")
+    session.install(".[client]", "mypy", "trio-typing")
     session.run("mypy", "--config-file=", "--strict", "tests/typing")
 
 
@@ -108,7 +108,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation, with warnings as errors."""
-    session.install(".", *groups("docs"))
+    session.install(".[client]", *groups("docs"))
     session.run("sphinx-build", "-n", "-W", "--keep-going", "-q", "docs", "docs/_build/html")
 
 

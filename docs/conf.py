@@ -31,6 +31,7 @@ napoleon_use_rtype = False
 nitpick_ignore_regex = [
     (r"py:.*", r"(collections|contextlib|enum|hypercorn|ssl|trio|types|typing)\..*"),
     (r"py:.*", r"trio_sse\.[a-z_.]*_[a-z]+\.[A-Za-z_]+"),  # what the public names are made of, and not public itself
+    (r"py:class", r"Handler|Path|Step"),  # the same, in the constructors that attrs makes
 ]
 
 
@@ -46,7 +47,7 @@ def resolve_public(app: Any, env: Any, node: Any, contnode: Any) -> Any:
 def keep_colon(_app: Any, what: str, *details: Any) -> None:
     """Keep napoleon from taking what stands before a colon in an attribute's first line for its type."""
     lines = details[-1]
-    if what == "attribute":
+    if what in {"attribute", "property"}:
         lines[:0] = ["..", ""]  # an empty comment
 
 

@@ -1,7 +1,7 @@
-"""The command line: `trio-sse run module:app`.
+"""The command line: `trio-sse run module:app` and `trio-sse tail URL`.
 
 Owns the parsing of arguments and the loading of the app. Every option of hypercorn's configuration that is text, a
-number, a switch or a list of texts becomes an option here; the names and meanings are hypercorn's.
+number, a switch or a list of texts becomes an option of `run`; the names and meanings are hypercorn's.
 """
 
 from __future__ import annotations
@@ -32,7 +32,19 @@ SIMPLE: Mapping[str, type] = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; the result is the process's exit status."""
     options = vars(_parser().parse_args(arguments))
-    del options["command"]
+    return _tail(options) if options.pop("command") == "tail" else _run(options)
+
+
+def _tail(options: dict[str, Any]) -> int:
+    try:
+        from .client import _tail as tail  # noqa: PLC0415 - needs an extra, which `run` does without
+    except ModuleNotFoundError as error:
+        print(f"trio-sse: {error}", file=sys.stderr)
+        return 1
+    return tail.run(tail.Options(**options))
+
+
+def _run(options: dict[str, Any]) -> int:
     target, file = options.pop("app"), options.pop("config")
     try:
         app = load(target)
@@ -82,7 +94,33 @@ def _parser() -> argparse.ArgumentParser:
     group = command.add_argument_group("hypercorn's options", "see hypercorn's documentation for what they mean")
     for name in sorted(OPTIONS):
         _add_option(group, name)
+    _add_tail(commands.add_parser("tail", help="print a stream of events"))
     return parser
+
+
+def _add_tail(command: argparse.ArgumentParser) -> None:
+    command.add_argument("url", metavar="URL", help="where the stream is")
+    command.add_argument("--json", action="store_true", help="one JSON object per event")
+    command.add_argument("-H", "--header", metavar="NAME:VALUE", type=_header, action="append", default=[])
+    command.add_argument("--last-event-id", metavar="ID", help="go on after this event")
+    command.add_argument("-X", "--method", metavar="METHOD", help="GET, or POST if there is --data, unless given")
+    command.add_argument("-d", "--data", metavar="TEXT", help="the request's body")
+    command.add_argument("-n", "--count", metavar="N", type=_count, help="end after so many events")
+    command.add_argument("--no-reconnect", dest="reconnect", action="store_false", help="end with the connection")
+    command.add_argument("--read-timeout", metavar="SECONDS", type=float, help="connect again after so much silence")
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, found, value = text.partition(":")
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no header; write NAME:VALUE")
+    return name.strip(), value.strip()
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return int(text)
 
 
 def _add_option(group: Any, name: str) -> None:

@@ -106,7 +106,7 @@ class TestClient:
     ) -> bool | None:
         stack, self._stack = self._stack, None
         assert stack is not None, "the client has not been entered"
-        return await stack.__aexit__(kind, error, traceback)
+        return await stack.__aexit__(kind, error, traceback)  # noqa: ASYNC102 - the app shields its own clean-up
 
     # -- requests
 

@@ -1,0 +1,26 @@
+"""The reader's side: `EventSource`, for programs that run on Trio.
+
+Needs httpx2, which `pip install trio-sse[client]` brings. Nothing else of the package imports this.
+"""
+
+try:
+    from ._source import EventSource, ReadyState, Values
+except ModuleNotFoundError as _error:
+    if _error.name != "httpx2":
+        raise
+    raise ModuleNotFoundError(
+        "trio_sse.client needs httpx2, which is not installed: pip install trio-sse[client]", name="httpx2"
+    ) from None
+from ._errors import BadResponse, ConnectionFailed, ConnectionLost, UnreadableEvent
+from ._retry import Retry
+
+__all__ = (
+    "BadResponse",
+    "ConnectionFailed",
+    "ConnectionLost",
+    "EventSource",
+    "ReadyState",
+    "Retry",
+    "UnreadableEvent",
+    "Values",
+)

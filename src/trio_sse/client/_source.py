@@ -1,0 +1,293 @@
+"""`EventSource`: one stream of events over as many connections as it takes.
+
+Owns the state of a source: its connection, its place in the stream, what it has received and not yet given. Must not
+know HTTP, nor how long to wait.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import math
+import ssl
+from collections import deque
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Generic, Self, TypeVar
+
+import httpx2
+import trio
+
+from .._errors import DecodeError
+from ..wire import DONE_ID, Decoder, ServerSentEvent
+from ._connection import Connection, Connector
+from ._errors import ConnectionFailed, ConnectionLost
+from ._retry import Backoff, Retry
+from ._subscription import NO_BODY, Subscription, header_value
+from ._values import EventTypes, ValueReader
+
+__all__ = ("EventSource", "ReadyState", "Values")
+
+logger = logging.getLogger("trio_sse.client")
+
+T = TypeVar("T")
+
+
+class ReadyState(enum.IntEnum):
+    """Where a source stands, with the numbers of WHATWG HTML, 9.2.2."""
+
+    CONNECTING = 0
+    OPEN = 1
+    CLOSED = 2
+
+
+class EventSource:
+    """Reads a stream of Server-Sent Events, and connects again where that helps.
+
+    Use it in `async with`: to enter it is to connect, for as long as it takes; to leave it closes everything.
+    Iterating gives each event once, as a `ServerSentEvent` whose `data` is text and whose `id` is the last one so far.
+    Iteration ends when the server says that the stream is over: by a 204, or by this library's `Done()`.
+
+    There is no background task: bytes are read when the next event is asked for, so a reader that is slow slows the
+    server down. Any wait may be cancelled. A wait for an event that is cancelled closes the connection, and the next
+    one connects at once, with the last id. One task at a time may iterate.
+
+    Args:
+        url: The stream's address.
+        method: `GET`, or `POST` if there is a body, unless named.
+        headers: More request headers. They replace the defaults (`Accept: text/event-stream`, …).
+        content: A body, which is sent again with each connection.
+        json: A body to be written as JSON, as events' data are.
+        last_event_id: Go on after this event.
+        client: Make requests with this client, which stays open. Its time-outs and its `follow_redirects` do not
+            count here. Without it each connection has a client of its own that speaks HTTP/1.1 and 2.
+        ssl_context: Whom to trust, where no `client` is given; the system decides otherwise.
+        retry: When to connect again.
+        connect_timeout: How long an attempt may take up to the response's headers, in seconds.
+        read_timeout: After how many seconds of silence the server counts as gone; None (the default) for never. Choose
+            some times its heartbeat.
+        max_event_size: The most bytes of an unfinished event that are held. A larger one ends the source, as it
+            would come again after a reconnect.
+        on_open: Called each time a stream has opened.
+        on_retry: Called with each error after which there will be another attempt, and the seconds until then.
+            Without it they are logged as warnings. What it raises ends the wait and goes to whoever iterates.
+
+    Raises:
+        ValueError: A header or the `last_event_id` cannot be sent, a limit is not positive, or `content` and `json` are
+            both given.
+    """
+
+    def __init__(  # noqa: PLR0913 - each says a thing of its own
+        self,
+        url: str | httpx2.URL,
+        *,
+        method: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        content: str | bytes | None = None,
+        json: object = NO_BODY,
+        last_event_id: str | None = None,
+        client: httpx2.AsyncClient | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        retry: Retry | None = None,
+        connect_timeout: float = 30.0,
+        read_timeout: float | None = None,
+        max_event_size: int = 1024 * 1024,
+        on_open: Callable[[], object] | None = None,
+        on_retry: Callable[[ConnectionFailed, float], object] | None = None,
+    ) -> None:
+        silence = math.inf if read_timeout is None else read_timeout
+        if not (connect_timeout > 0 and silence > 0):
+            raise ValueError("connect_timeout and read_timeout are numbers of seconds above 0")
+        if last_event_id and header_value(last_event_id) is None:
+            raise ValueError(f"no header can carry the last_event_id {last_event_id[:80]!r}")
+        subscription = Subscription.of(url, method, headers or {}, content, json)
+        self._label = subscription.label
+        self._connector = Connector(subscription, connect_timeout, client, ssl_context)
+        self._retry = retry or Retry()
+        self._backoff = Backoff(self._retry)
+        self._silence = silence
+        self._max_event_size = max_event_size
+        self._on_open = on_open
+        self._on_retry = on_retry or self._log
+        self._state = ReadyState.CONNECTING
+        self._position = last_event_id
+        self._decoder = Decoder(max_event_size)
+        self._pending: deque[ServerSentEvent] = deque()
+        self._connection: Connection | None = None
+        self._opened_at = 0.0
+        self._entered = False
+        self._busy = False
+
+    @property
+    def ready_state(self) -> ReadyState:
+        """Whether it is connecting, open, or closed for good."""
+        return self._state
+
+    @property
+    def last_event_id(self) -> str | None:
+        """The id of the event that was given last (the place in the stream); None before the first that has one.
+
+        Another source that is made with it goes on right after that event.
+        """
+        return self._position
+
+    async def __aenter__(self) -> Self:
+        if self._entered:
+            raise RuntimeError("an EventSource is entered once; make another, with this one's last_event_id")
+        self._entered = True
+        while self._state is ReadyState.CONNECTING:
+            await self._advance()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close it for good; iteration ends."""
+        self._pending.clear()
+        await self._drop()
+        self._state = ReadyState.CLOSED
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> ServerSentEvent:
+        """The next event.
+
+        Raises:
+            ConnectionFailed: The source has failed for good, or `Retry.max_attempts` are used up.
+            EventTooLarge: An event has outgrown `max_event_size`.
+        """
+        if not self._entered:
+            raise RuntimeError("enter the source first: async with EventSource(…) as source")
+        if self._busy:
+            raise trio.BusyResourceError("another task is iterating over this source")
+        self._busy = True
+        try:
+            await trio.lowlevel.checkpoint()
+            return await self._next()
+        finally:
+            self._busy = False
+
+    def values(self, classes: EventTypes[T]) -> Values[T]:
+        """Iterate over values instead of events.
+
+        Args:
+            classes: The class of each event's data, by the event's name (`message` for events without one): a mapping,
+                or the `event_types` of an SSE route.
+
+        Returns:
+            An async iterator. It gives a value for each event whose name has a class, and the `ServerSentEvent` itself
+            for others.
+
+        Raises:
+            TypeError: There is a class that JSON cannot be read into.
+        """
+        return Values(self, ValueReader(classes))
+
+    async def _next(self) -> ServerSentEvent:
+        while not self._pending:
+            if self._state is ReadyState.CLOSED:
+                raise StopAsyncIteration
+            await self._advance()
+        event = self._pending.popleft()
+        self._position = event.id
+        if event.id == DONE_ID and event.event == "stream-done":
+            await self.aclose()
+            raise StopAsyncIteration
+        return event
+
+    async def _advance(self) -> None:
+        """Take one step: connect, or read some bytes, or wait after a failure."""
+        try:
+            if self._connection is None:
+                await self._open()
+            else:
+                await self._read(self._connection)
+        except ConnectionFailed as error:
+            await self._drop()
+            await self._recover(error)
+        except DecodeError:
+            await self.aclose()
+            raise
+        except BaseException:
+            await self._drop()  # noqa: ASYNC102 - what is closed has a shield with a time limit itself
+            raise
+
+    async def _open(self) -> None:
+        connection = await self._connector.connect(self._position)
+        if connection is None:
+            self._state = ReadyState.CLOSED
+            return
+        self._connection = connection
+        self._decoder = Decoder(self._max_event_size)
+        self._decoder.last_event_id = self._position  # an id outlives its connection (WHATWG HTML, 9.2.6)
+        self._opened_at = trio.current_time()
+        self._state = ReadyState.OPEN
+        if self._on_open is not None:
+            self._on_open()
+
+    async def _read(self, connection: Connection) -> None:
+        self._take(b"")  # an event that is too large is told before there is more of it
+        chunk = await connection.receive(self._silence)
+        if chunk is not None:
+            self._take(chunk)
+        elif self._retry.after_end:
+            raise ConnectionLost(self._label, "the server ended the stream")
+        else:
+            await self.aclose()
+
+    def _take(self, chunk: bytes) -> None:
+        events = self._decoder.feed(chunk)
+        if self._decoder.retry is not None:
+            self._backoff.asked(self._decoder.retry)
+        if events:
+            self._pending.extend(events)
+            self._backoff.succeeded()
+        else:
+            self._position = self._decoder.last_event_id  # an id may come without an event
+
+    async def _recover(self, error: ConnectionFailed) -> None:
+        seconds = self._backoff.wait_after(error)
+        if seconds is None:
+            self._state = ReadyState.CLOSED
+            raise error
+        self._on_retry(error, seconds)
+        await trio.sleep(seconds)
+
+    async def _drop(self) -> None:
+        """Close the connection, if there is one."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        self._state = ReadyState.CONNECTING
+        self._backoff.stood(trio.current_time() - self._opened_at)
+        await connection.aclose()
+
+    @staticmethod
+    def _log(error: ConnectionFailed, seconds: float) -> None:
+        logger.warning("%s; trying again in %.1f s", error, seconds)
+
+
+class Values(Generic[T]):
+    """The values of a source's events; see `EventSource.values`."""
+
+    def __init__(self, source: EventSource, reader: ValueReader[T]) -> None:
+        self._source = source
+        self._reader = reader
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T | ServerSentEvent:
+        """The next value.
+
+        Raises:
+            UnreadableEvent: The data do not fit their class. The event counts as given: iterating again goes on
+                after it.
+            ConnectionFailed: As for the source.
+            EventTooLarge: As for the source.
+        """
+        return self._reader.read(await anext(self._source))

@@ -1,0 +1,116 @@
+"""What is asked of the server, again and again with another Last-Event-ID.
+
+Owns the request as data: its method, headers and body. Must not know connections or time.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+import httpx2
+
+from ..wire import encode_json
+
+__all__ = ("NO_BODY", "NoBody", "Subscription", "header_value")
+
+logger = logging.getLogger("trio_sse.client")
+
+MAX_HEADER_ID: Final = 4096
+"""The longest id that is sent back, in bytes; many servers take 8 kB for all headers together."""
+
+TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class NoBody:
+    """The type of `NO_BODY`: no JSON was given, while None is JSON's null."""
+
+    def __repr__(self) -> str:
+        return "NO_BODY"
+
+
+NO_BODY: Final = NoBody()
+
+
+def header_value(text: str) -> bytes | None:
+    """What a header carries of a text: its UTF-8 (WHATWG HTML, 9.2.3). None if it cannot carry it.
+
+    Control characters cannot pass (RFC 9110, 5.5), and blanks at the ends would be stripped on the way.
+    """
+    value = text.encode("utf-8", "replace")
+    sendable = len(value) <= MAX_HEADER_ID and not UNSENDABLE.search(value) and value == value.strip(b" \t")
+    return value if sendable else None
+
+
+@attrs.frozen
+class Subscription:
+    """A request that can be made any number of times.
+
+    Attributes:
+        url: Where.
+        method: The HTTP method.
+        headers: All but `Last-Event-ID`, names in lower case.
+        content: The body, if there is one.
+    """
+
+    url: httpx2.URL
+    method: str
+    headers: tuple[tuple[bytes, bytes], ...]
+    content: bytes | None
+
+    @classmethod
+    def of(
+        cls,
+        url: str | httpx2.URL,
+        method: str | None,
+        headers: Mapping[str, str],
+        content: str | bytes | None,
+        json: object,
+    ) -> Subscription:
+        """Put a request together.
+
+        Raises:
+            ValueError: A header cannot be sent, or `content` and `json` are both given.
+            EventError: `json` has no form in JSON.
+        """
+        sent = {"accept": b"text/event-stream", "cache-control": b"no-cache"}
+        if json is not NO_BODY:
+            if content is not None:
+                raise ValueError("pass content or json, not both")
+            content = encode_json(json)
+            sent["content-type"] = b"application/json"
+        body = content.encode() if isinstance(content, str) else content
+        sent |= {name.lower(): _checked(name, value) for name, value in headers.items()}
+        method = method or ("GET" if body is None else "POST")
+        return cls(httpx2.URL(url), method, tuple((n.encode(), v) for n, v in sent.items()), body)
+
+    @property
+    def label(self) -> str:
+        """The URL without what may be secret in it."""
+        return str(self.url.copy_with(userinfo=b"", query=None, fragment=None))
+
+    def headers_from(self, last_event_id: str | None) -> list[tuple[bytes, bytes]]:
+        """The headers of a request that goes on after an event."""
+        headers = list(self.headers)
+        if last_event_id:
+            value = header_value(last_event_id)
+            if value is None:
+                logger.warning("%s: no header can carry the id %.80r; asking without it", self.label, last_event_id)
+            else:
+                headers.append((b"last-event-id", value))
+        return headers
+
+
+def _checked(name: str, value: str) -> bytes:
+    if not TOKEN.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a header")
+    if name.lower() == "last-event-id":
+        raise ValueError("pass last_event_id=… instead of the header Last-Event-ID, which changes with each event")
+    encoded = value.encode()
+    if UNSENDABLE.search(encoded):
+        raise ValueError(f"the header {name!r} has a control character in its value")
+    return encoded
