@@ -735,9 +735,7 @@ def test_the_first_end_counts_and_the_clean_up_runs_once(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(act)
             with trio.CancelScope(deadline=cancel):
-                await Client(app_of(handler, until(expiry), cleanup_seconds=4))._run(
-                    scope_of("GET", "/", {}), stream
-                )
+                await Client(app_of(handler, until(expiry), cleanup_seconds=4))._run(scope_of("GET", "/", {}), stream)
             nursery.cancel_scope.cancel()
         assert trio.lowlevel.current_statistics().tasks_living == before, "a task is left"
 

@@ -46,6 +46,7 @@ class TestStream:
         self._chunks = list(chunks)
         self._decoder = Decoder()
         self._events: list[ServerSentEvent] = []
+        self._last_event_id: str | None = None
         self._changed = trio.Event()
         self._gone = trio.Event()
         self._told_gone = False
@@ -113,8 +114,8 @@ class TestStream:
 
     @property
     def last_event_id(self) -> str | None:
-        """What an EventSource would send as Last-Event-ID now; None where there was no id."""
-        return self._decoder.last_event_id
+        """The id to come back with: that of the last event that was taken and had one, whatever has come since."""
+        return self._last_event_id
 
     @property
     def unread_chunks(self) -> int:
@@ -134,7 +135,7 @@ class TestStream:
     async def event(self) -> ServerSentEvent:
         """Wait for the next event, and take it."""
         await self._until(lambda: bool(self._events), "no event has come")
-        return self._events.pop(0)
+        return self._pop()
 
     async def events(self, count: int) -> list[ServerSentEvent]:
         """Wait for the next events, and take them."""
@@ -142,8 +143,7 @@ class TestStream:
 
     def pending(self) -> list[ServerSentEvent]:
         """Take the events that have come."""
-        taken, self._events = self._events, []
-        return taken
+        return [self._pop() for _ in range(len(self._events))]
 
     async def written(self, count: int) -> None:
         """Wait until the app has written so many parts of the body."""
@@ -180,7 +180,12 @@ class TestStream:
         await self._until(lambda: bool(self._events) or self.closed, "no event has come")
         if not self._events:
             raise StopAsyncIteration
-        return self._events.pop(0)
+        return self._pop()
+
+    def _pop(self) -> ServerSentEvent:
+        event = self._events.pop(0)
+        self._last_event_id = event.id if event.id is not None else self._last_event_id
+        return event
 
     async def _until(self, condition: Any, otherwise: str) -> None:
         """Wait for a condition that can still come true."""
