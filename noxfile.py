@@ -100,7 +100,7 @@ def lint(session: nox.Session) -> None:
     session.run(
         "flake8-async",
         "--enable=ASYNC",
-        "--startable-in-context-manager=_run_background,run_app_nursery",
+        "--startable-in-context-manager=_run_background,run_hosted",
         *(str(path) for path in sorted((ROOT / "src").rglob("*.py"))),
     )
 

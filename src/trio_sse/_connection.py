@@ -30,6 +30,7 @@ import trio
 
 from ._aborted import Aborted, EndReason
 from ._errors import PayloadTooLarge
+from ._hosting import HostedNursery, alone
 from ._outgoing import Outgoing, Send
 
 __all__ = ("Connection", "IncomingBody", "Receive")
@@ -100,7 +101,7 @@ class Connection:
         self._handler_ended = False
         self._nobody_listens = False
         self._errors: list[Exception] = []
-        self._background_ended = trio.Event()
+        self._hosted = HostedNursery(shield=True)  # the driver ends it, after the generator has been closed
         self._driver: trio.lowlevel.Task | None = None
         self._driver_ended = trio.Event()
 
@@ -117,7 +118,7 @@ class Connection:
                 nursery.start_soon(self._drive, work, finish, name=f"driver of {self.label}")
                 await self._watch()
         except BaseExceptionGroup as group:
-            raise _alone(group) from None
+            raise alone(group) from None
 
     def abort(self, reason: EndReason) -> None:
         """End the request from outside its handler: set `aborted`, then cancel.
@@ -163,25 +164,15 @@ class Connection:
 
     async def close_background(self) -> None:
         """Cancel the tasks in that nursery, and wait for them within the time limit."""
-        if self.background is None:
-            return
-        self.background.cancel_scope.cancel(reason="the request has ended")
-        with trio.move_on_after(self.cleanup_seconds, shield=True) as scope:
-            await self._background_ended.wait()
-        if scope.cancelled_caught:
-            names = ", ".join(sorted(task.name for task in self.background.child_tasks))
-            self.log_overstay("a task in the request's nursery", f"still running: {names}")
+        left = await self._hosted.end(self.cleanup_seconds, "the request has ended")
+        if left:
+            self.log_overstay("a task in the request's nursery", f"still running: {', '.join(left)}")
 
-    async def _run_background(self, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+    async def _run_background(self, task_status: trio.TaskStatus[trio.Nursery]) -> None:  # noqa: ASYNC128 - run_hosted does
         try:
-            async with trio.open_nursery(strict_exception_groups=True) as nursery:
-                nursery.cancel_scope.shield = True  # the driver cancels it, after the generator has been closed
-                task_status.started(nursery)
-                await trio.sleep_forever()
+            await self._hosted.run_hosted(task_status)
         except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
             self._keep(error)
-        finally:
-            self._background_ended.set()
 
     # -- the three siblings
 
@@ -251,7 +242,7 @@ class Connection:
 
     def _keep(self, error: Exception) -> None:
         """Keep an error of a task beside the handler, and end the request for it."""
-        self._errors.append(cast("Exception", _alone(error)))
+        self._errors.append(cast("Exception", alone(error)))
         self.abort(EndReason.ERROR)
 
     def _error(self) -> Exception | None:
@@ -296,11 +287,3 @@ class Connection:
             if frame.f_globals.get("__name__", "").partition(".")[0] not in ("trio", "trio_sse"):
                 position = f"{frame.f_code.co_filename}:{line}, in {frame.f_code.co_qualname}"
         return position
-
-
-def _alone(error: BaseException) -> BaseException:
-    """The error in a group of one, as a nursery raises it; a larger group stays as it is."""
-    if isinstance(error, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        return group.exceptions[0] if len(group.exceptions) == 1 else group
-    return error

@@ -16,6 +16,7 @@ import trio
 
 from ._calls import Call
 from ._errors import StepError
+from ._hosting import HostedNursery
 from ._injection import Recipe
 from ._leaving import Owner, leaving
 from ._steps import Kind
@@ -58,8 +59,8 @@ async def live(recipes: Iterable[Recipe], cleanup_seconds: float) -> AsyncGenera
     """
     owner = _TheApp(cleanup_seconds)
     async with trio.open_nursery(strict_exception_groups=True) as host:
-        tasks = _AppNursery()
-        nursery = await host.start(tasks.run_app_nursery, name="the app's nursery")
+        tasks = HostedNursery()
+        nursery = await host.start(tasks.run_hosted, name="the app's nursery")
         values: dict[Hashable, Any] = {"app_nursery": nursery}
         async with AsyncExitStack() as stack:
             try:
@@ -67,34 +68,8 @@ async def live(recipes: Iterable[Recipe], cleanup_seconds: float) -> AsyncGenera
                     values[recipe.key] = await make(recipe, values, owner, stack)
                 yield Life(nursery, values)
             finally:
-                await tasks.end(owner)  # noqa: ASYNC102 - shields itself, with a time limit
-
-
-class _AppNursery:
-    """The nursery for tasks that outlive requests."""
-
-    def __init__(self) -> None:
-        self._ended = trio.Event()
-        self._scope = trio.CancelScope()
-
-    async def run_app_nursery(self, task_status: trio.TaskStatus[trio.Nursery]) -> None:
-        try:
-            with self._scope:
-                async with trio.open_nursery(strict_exception_groups=True) as nursery:
-                    task_status.started(nursery)
-                    await trio.sleep_forever()
-        except BaseExceptionGroup as group:
-            raise (group.exceptions[0] if len(group.exceptions) == 1 else group) from None
-        finally:
-            self._ended.set()
-
-    async def end(self, owner: _TheApp) -> None:
-        """Cancel the tasks, and wait for them within the time limit."""
-        self._scope.cancel(reason="the app has been shut down")
-        with trio.move_on_after(owner.cleanup_seconds, shield=True) as limit:
-            await self._ended.wait()
-        if limit.cancelled_caught:
-            owner.log_overstay("a task in the app's nursery", "it is still running")
+                if await tasks.end(cleanup_seconds, "the app has been shut down"):  # noqa: ASYNC102 - shields itself
+                    owner.log_overstay("a task in the app's nursery", "it is still running")
 
 
 async def make(recipe: Recipe, values: Mapping[Hashable, Any], owner: Owner, stack: AsyncExitStack) -> Any:
