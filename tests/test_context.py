@@ -239,7 +239,7 @@ def test_a_near_miss_is_suggested() -> None:
         (list[int], "list[int]"),
         (typing.List[int], "List[int]"),  # noqa: UP006
         (int | None, "int | None"),
-        (Optional[int], "Optional[int]"),  # noqa: UP045
+        (Optional[int], "Optional[int]"),  # noqa: UP045 - as older code writes it
         (Literal["a"], "Literal['a']"),
         (Any, "Any"),
         ("UUID", "UUID"),
@@ -273,7 +273,7 @@ UserId = NewType("UserId", int)
         (User, User | None),
         (User | None, User),
         (User | None, None),
-        (Optional[User], "Admin | None"),  # noqa: UP045
+        (Optional[User], "Admin | None"),  # noqa: UP045 - as older code writes it
         (User, object),
         (object, User),
         (User, Any),

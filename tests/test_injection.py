@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from trio_sse import App, BuildError, Get, MemoryRepository, Post, Repository, Request, Values
-from trio_sse._injection import Recipe, Scope, ServiceKey
+from trio_sse._injection import Recipe, ServiceKey
+from trio_sse._providers import Scope
 from trio_sse._steps import Kind
 
 T = TypeVar("T")
@@ -229,7 +230,7 @@ def wants_either(pool: OtherPool | Pool) -> Store:
     raise NotImplementedError
 
 
-def wants_optional(pool: Optional[Pool]) -> Store:  # noqa: UP045
+def wants_optional(pool: Optional[Pool]) -> Store:  # noqa: UP045 - as older code writes it
     raise NotImplementedError
 
 

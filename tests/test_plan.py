@@ -233,7 +233,7 @@ def as_literal(room: Literal[1, 2]) -> None: ...
         (as_text, None),
         (as_anything, None),
         (as_uuid, UUID),
-        (as_number, Optional[Annotated[int, "a number"]]),  # noqa: UP045
+        (as_number, Optional[Annotated[int, "a number"]]),  # noqa: UP045 - as older code writes it
         (as_literal, Literal[1, 2]),
     ],
 )

@@ -108,7 +108,7 @@ async def test_json_and_query_are_sent_as_a_client_would(autojump_clock: MockClo
 
 async def test_a_task_that_is_left_fails_the_test_by_name(autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as nursery:
-        with pytest.raises(AssertionError, match="left behind: task forgotten"), no_leaks():  # noqa: PT012
+        with pytest.raises(AssertionError, match="left behind: task forgotten"), no_leaks():  # noqa: PT012 - both belong to the block that leaks
             nursery.start_soon(trio.sleep_forever, name="forgotten")
             await trio.testing.wait_all_tasks_blocked()
         nursery.cancel_scope.cancel()

@@ -22,11 +22,12 @@ from ._controllers import Controller
 from ._errors import BuildError, HTTPError, NoContent
 from ._exchange import Exchange, Refusal, Settings, StreamExchange, ValueExchange, problem_response
 from ._http import Request, Response, Values
-from ._injection import Provider, Recipe, Scope, Wiring, make_provider, value_provider
+from ._injection import Recipe, Wiring
 from ._outgoing import Send
 from ._paths import raw_path_of, request_segments
 from ._plan import Plan
 from ._planner import plan_all
+from ._providers import Provider, Scope, make_provider, value_provider
 from ._router import Match, Router
 from ._routes import SSE, Route
 from ._running import Params
@@ -100,10 +101,10 @@ class App:
         Raises:
             BuildError: Something is neither.
         """
-        pairs = [(member.name, member) for member in members if _check_member(member)]
-        pairs += [(name, member) for name, member in named.items() if _check_member(member)]
+        for member in (*members, *named.values()):
+            _check_member(member)
         routes: list[Route] = []
-        for name, member in pairs:
+        for name, member in (*((member.name, member) for member in members), *named.items()):
             routes += member.flatten(name) if isinstance(member, Controller) else [attrs.evolve(member, name=name)]
         return attrs.evolve(self, routes=(*self.routes, *routes))
 
@@ -189,7 +190,7 @@ class App:
         Raises:
             BuildError: A mistake in a service or a route, or between two; the message says which and what to do.
         """
-        self._compiled  # noqa: B018 - a cached property: looking is making
+        self._urls  # noqa: B018 - a cached property: looking is making, of all that it is made of as well
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[dict[str, Any]]:
@@ -232,10 +233,6 @@ class App:
     @cached_property
     def _urls(self) -> Urls:
         return Urls(self._plans, self._router.answers)
-
-    @cached_property
-    def _compiled(self) -> tuple[Router, Urls]:
-        return self._router, self._urls
 
     @property
     def _made_at_start(self) -> tuple[Recipe, ...]:
@@ -305,10 +302,9 @@ class App:
         return Connection(receive, send, label=label, max_body=max_body, cleanup_seconds=self.cleanup_seconds)
 
 
-def _check_member(member: object) -> bool:
+def _check_member(member: object) -> None:
     if not isinstance(member, Route | Controller):
         raise BuildError(f"add() takes routes and controllers, such as SSE('/events').handle(stream), not {member!r}")
-    return True
 
 
 def _told(error: Exception) -> str:

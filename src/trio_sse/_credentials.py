@@ -15,7 +15,7 @@ from typing import Final
 import attrs
 
 from ._errors import BuildError
-from ._http import Request
+from ._http import TOKEN, Request
 
 __all__ = ("UNREADABLE", "Scheme", "basic_scheme", "bearer_scheme", "cookie_scheme", "header_scheme")
 
@@ -23,7 +23,6 @@ UNREADABLE: Final = ()
 """Credentials that have been sent, but in no form that a verifier is shown."""
 
 B64TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1
-TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110, 5.6.2; cookies are named by the same (RFC 6265)
 PRINTABLE: Final = re.compile(r"[\x20-\x7e]+")
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")  # neither in a user name nor in a password (RFC 7617, 2)
 

@@ -9,20 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import attrs
 
 from ._errors import BadRequest
 
-__all__ = ("Request", "Response", "Values")
+__all__ = ("TOKEN", "Request", "Response", "Values")
 
 MAX_LAST_EVENT_ID = 1024
 """Bytes of a Last-Event-ID that are believed; a longer one counts as absent."""
 
 WITHOUT_CONTENT = frozenset({204, 304})
 """Statuses whose response ends after the headers (RFC 9110, 6.4.1)."""
+
+TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+"""A name of a header (RFC 9110, 5.6.2), and of a cookie (RFC 6265, 4.1.1)."""
 
 _NOT_IN_A_HEADER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 """What no header may hold (RFC 9110, 5.5): the control characters but for the tab."""

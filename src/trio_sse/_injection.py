@@ -1,50 +1,39 @@
-"""Injection: which provider makes which service, of what, and for how long it lives.
+"""Injection: of what each service is made, and in which order.
 
-Owns providers and all checks between them: missing ones, circles, a service of the app that wants a request's value.
-Pure: `_services` calls the providers.
-
-A service is asked for by its *token*: a class, or a generic alias such as `Repository[Order]`, or an `Annotated` one
-where there are two of a kind.
+Owns all checks between providers: missing ones, circles, a service of the app that wants a request's value. Pure:
+`_services` calls the providers.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from typing import Any, Final, Literal, NewType, get_origin
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import Any, Final
 
 import attrs
 
-from ._calls import Call, kind_of_factory, result_type
+from ._calls import Call, kind_of_factory
 from ._context import (
-    UNIONS,
     UNKNOWN,
     Parameter,
     alternatives,
     derives,
-    describe,
     fits,
     is_distinct,
-    is_type,
-    name_of,
     nearest,
     parameters_of,
     type_name,
 )
 from ._errors import BuildError
-from ._steps import Kind, kind_of
+from ._providers import NOT_A_SERVICE, Provider, Scope
+from ._steps import Kind
 
-__all__ = ("Provider", "Recipe", "Scope", "ServiceKey", "Wiring", "make_provider", "value_provider")
-
-Scope = Literal["app", "request"]
-"""How long a service lives: as long as the app, made at start-up; or for one request, made when it is first needed."""
+__all__ = ("Recipe", "ServiceKey", "Wiring")
 
 OF_THE_REQUEST: Final = frozenset(
     {"aborted", "cookies", "expire_at", "headers", "last_event_id", "nursery", "query", "request", "url"}
 )
 """The built-in names that a provider can take beside services and `app_nursery`."""
-
-NOT_A_SERVICE: Final = (UNKNOWN, Any, object, None, type(None))
 
 
 @attrs.frozen
@@ -52,26 +41,6 @@ class ServiceKey:
     """Where a service is kept among the values of a request."""
 
     token: Any
-
-
-@attrs.frozen
-class Provider:
-    """What makes a service.
-
-    Attributes:
-        token: What it is asked for by.
-        factory: A class, a function, or an `@asynccontextmanager` function.
-        scope: How long what it makes lives.
-        replaced: The provider that this one overrides.
-    """
-
-    token: Any
-    factory: Callable[..., object]
-    scope: Scope = "app"
-    replaced: Provider | None = None
-
-    def __str__(self) -> str:
-        return type_name(self.factory) if inspect.isclass(self.factory) else describe(self.factory)
 
 
 @attrs.frozen
@@ -86,38 +55,6 @@ class Recipe:
     def needs(self) -> Iterator[ServiceKey]:
         """The services that it is made of."""
         return (key for _, key in self.call.sources if isinstance(key, ServiceKey))
-
-
-def make_provider(token: Any, factory: Callable[..., object] | None, scope: Scope) -> Provider:
-    """Check what `provide` was given.
-
-    Raises:
-        BuildError: It makes nothing, or does not say what.
-    """
-    if scope not in ("app", "request"):
-        raise BuildError(f"the scope of a service is 'app' or 'request', not {scope!r}")
-    if factory is None:
-        token, factory = _what_it_makes(token), token
-    _check_token(token)
-    if not callable(factory):
-        raise BuildError(
-            f"{type_name(token)} is provided by a class or a function that makes it, not by {factory!r}; for a value "
-            f"that is there already write .provide({type_name(token)}, value=…)"
-        )
-    _check_factory(token, factory)
-    return Provider(token, factory, scope)
-
-
-def value_provider(token: Any, value: object, replaced: Provider | None = None) -> Provider:
-    """A provider of a value that is there already; it lives as long as the app. What overrides need not fit.
-
-    Raises:
-        BuildError: The value is no such service.
-    """
-    _check_token(token)
-    if replaced is None and not fits(type(value), token):
-        raise BuildError(f".provide({type_name(token)}, value={value!r}): this is no {type_name(token)}")
-    return Provider(token, _Value(value), "app", replaced)
 
 
 class Wiring:
@@ -196,9 +133,10 @@ class Wiring:
             here = (*chain, (provider, parameter.name))
             token = self._service_for(parameter)
             if token is not None:
-                if provider.scope == "app" and self._add(token, here).scope == "request":
+                needed = self._add(token, here)
+                if provider.scope == "app" and needed.scope == "request":
                     raise _outlives(provider, type_name(token), _chain(here, token))
-                yield parameter.name, self._add(token, here).key
+                yield parameter.name, needed.key
             elif not parameter.required:
                 continue  # its own default, also under a built-in name: a class from elsewhere may have `headers=None`
             elif not self._is_built_in(parameter):
@@ -269,16 +207,6 @@ class Wiring:
         return (token for token in made_of if token is not None)
 
 
-@attrs.frozen
-class _Value:
-    """A factory of one value."""
-
-    value: object
-
-    def __call__(self) -> object:
-        return self.value
-
-
 def _same(service: object) -> object:
     return service
 
@@ -289,51 +217,6 @@ def _outlives(provider: Provider, what: str, chain: str) -> BuildError:
         f"{name} lives as long as the app, but needs {what}, which lives for one request: {chain}; provide {name} with "
         f"scope='request' too{instead}"
     )
-
-
-def _what_it_makes(factory: Any) -> Any:
-    """The token of a provider that was given alone."""
-    unmade = get_origin(factory) is not None or isinstance(factory, NewType)
-    if unmade or getattr(factory, "_is_protocol", False) or inspect.isabstract(factory):
-        raise BuildError(
-            f"{type_name(factory)} cannot be made by itself; name what makes it: .provide({type_name(factory)}, …)"
-        )
-    if inspect.isclass(factory) or not callable(factory):
-        return factory
-    made = result_type(factory)
-    if isinstance(made, str):
-        raise BuildError(
-            f"{describe(factory)} is annotated to return {made!r}, which cannot be looked up at run time; import it at "
-            "module level and not under 'if TYPE_CHECKING'"
-        )
-    if made in NOT_A_SERVICE:
-        raise BuildError(
-            f"{describe(factory)} does not say what it provides; annotate what it returns, or name it: "
-            f".provide(Service, {name_of(factory)})"
-        )
-    return made
-
-
-def _check_token(token: Any) -> None:
-    value = f"{token!r}; for a value that is there already write .provide({type_name(type(token))}, value=…)"
-    if not is_type(token) or get_origin(token) in UNIONS:
-        raise BuildError(
-            "a service is known by its class, as in .provide(OrderService), or by an alias such as Repository[Order], "
-            f"not by {type_name(token) if is_type(token) else value}"
-        )
-
-
-def _check_factory(token: Any, factory: Callable[..., object]) -> None:
-    if kind_of(factory) is Kind.GENERATOR:
-        raise BuildError(
-            f"{describe(factory)} yields; decorate it with @contextlib.asynccontextmanager to provide what it yields"
-        )
-    made = factory if inspect.isclass(factory) else result_type(factory)
-    if not fits(made, token):
-        name = type_name(made)
-        raise BuildError(
-            f"{describe(factory)} makes {name}, which is no {type_name(token)}; provide it as .provide({name}, …)"
-        )
 
 
 def _chain(chain: tuple[tuple[Provider, str], ...], token: Any = None) -> str:

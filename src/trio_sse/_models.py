@@ -13,7 +13,7 @@ import attrs
 
 from ._context import class_annotations, type_name
 
-__all__ = ("IdField", "Repository", "Required", "id_field_of", "parameter_names", "required")
+__all__ = ("IdField", "Repository", "Required", "id_field_of", "parameter_names", "repository_token", "required")
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -37,6 +37,11 @@ class Repository(Protocol[T_co]):
     async def get_many(self, ids: Sequence[Any], /) -> Mapping[Any, T_co]:
         """Find the models with these ids, each of which comes once; those that are not found are left out."""
         ...
+
+
+def repository_token(model: type[Any]) -> Any:
+    """The token of what finds a model: `Repository[Ticket]`."""
+    return Repository[model]  # type: ignore[valid-type]  # a class that is known at run time only
 
 
 @attrs.frozen

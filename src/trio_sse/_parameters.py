@@ -14,7 +14,7 @@ from ._context import UNKNOWN, Parameter, class_annotations, fits, nearest, type
 from ._conversion import check_segment_type
 from ._errors import BuildError
 from ._injection import Wiring
-from ._models import IdField, Repository, id_field_of, parameter_names
+from ._models import IdField, id_field_of, parameter_names, repository_token
 from ._references import Reference
 from ._routes import Route
 from ._steps import Typed
@@ -45,7 +45,7 @@ class PathModel:
         """What to do where it does not fit."""
         model, name = type_name(self.step.model), self.parameter
         if self.step.required:
-            return " itself, since it is required" if get_origin(wanted) is Reference or wanted is Reference else ""
+            return " itself, since it is required" if _is_reference(wanted) else ""
         if get_origin(wanted) is Reference:
             return ""
         if wanted is self.step.model:
@@ -156,7 +156,7 @@ class PathParameters:
         return matching[0]
 
     def _check_repository(self, step: Typed) -> None:
-        token = Repository[step.model]  # type: ignore[name-defined]
+        token = repository_token(step.model)
         if token not in self._wiring:
             name = type_name(token)
             raise self._error(
@@ -175,7 +175,7 @@ class PathParameters:
                 f"{who} wants the path parameter {parameter.name!r} as {wanted!r}, which cannot be looked up at run "
                 "time; the annotation converts it, so import it at module level and not under 'if TYPE_CHECKING'"
             )
-        if get_origin(wanted) is Reference or wanted is Reference:
+        if _is_reference(wanted):
             model = type_name(get_args(wanted)[0]) if get_args(wanted) else "Model"
             raise self._error(
                 f"{who} wants the path parameter {parameter.name!r} as {type_name(wanted)}; "
@@ -210,6 +210,10 @@ class PathParameters:
 
     def _error(self, message: str) -> BuildError:
         return BuildError(f"{self._route}: {message}")
+
+
+def _is_reference(annotation: Any) -> bool:
+    return Reference in (annotation, get_origin(annotation))
 
 
 def _usual_names(model: type[Any]) -> Iterator[str]:

@@ -15,9 +15,9 @@ import attrs
 
 from ._errors import BadRequest, BuildError
 
-__all__ = ("Path", "request_segments", "to_path")
+__all__ = ("CONTROL", "Path", "request_segments", "to_path")
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @attrs.frozen
@@ -114,7 +114,7 @@ def _decode(raw: str) -> str:
         segment = unquote_to_bytes(raw.encode("latin-1")).decode("utf-8")
     except UnicodeDecodeError:
         raise BadRequest("The path is not valid UTF-8.") from None
-    if _CONTROL.search(segment):
+    if CONTROL.search(segment):
         raise BadRequest("The path holds a control character.")
     return segment
 
@@ -126,7 +126,7 @@ def _check_segment(text: str, segment: str) -> None:
         name = segment[1:]
         if not name.isidentifier() or keyword.iskeyword(name):
             raise BuildError(f"path {text!r}: {segment!r} must be ':' and a Python name, as in ':room'")
-    elif re.search(r"[:?#%\s]", segment) or _CONTROL.search(segment):
+    elif re.search(r"[:?#%\s]", segment) or CONTROL.search(segment):
         raise BuildError(
             f"path {text!r}: segment {segment!r} is literal text and may not hold ':', '?', '#', '%' or white space; "
             "a parameter is a whole segment, as in '/rooms/:room', and literal text is written decoded"

@@ -10,7 +10,7 @@ from typing import Any
 
 from ._errors import BuildError
 from ._injection import ServiceKey, Wiring
-from ._models import Repository
+from ._models import repository_token
 from ._parameters import PathParameters
 from ._plan import Fetch, Gather, Load, Make, Operation, ParamsKey, Refer
 
@@ -73,7 +73,7 @@ class Supply:
     def _refer(self, name: str) -> None:
         model = self._parameters.models[name].step.model
         if self._first(("reference", name)):
-            repository = self.service(Repository[model])  # type: ignore[valid-type]
+            repository = self.service(repository_token(model))
             self._operations.append(Refer(name, model, repository))
 
     def _first(self, key: Hashable) -> bool:

@@ -5,18 +5,23 @@ Owns the names of an app's routes and the writing of values into paths: what is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from ._context import nearest, type_name
 from ._conversion import read_segment
 from ._errors import BuildError, URLError
+from ._paths import CONTROL
 from ._plan import Plan
 from ._references import Reference
 
 __all__ = ("Urls",)
+
+SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
+"""Half a character, which no UTF-8 can express."""
 
 
 class Urls:
@@ -107,8 +112,4 @@ def _write(value: Any) -> str:
 
 def _is_segment(text: str) -> bool:
     """Whether text can stand in a path: clients take dots for directions, and a request has no control characters."""
-    return bool(text) and text not in (".", "..") and (text.isprintable() or not any(_is_control(c) for c in text))
-
-
-def _is_control(character: str) -> bool:
-    return character < " " or "\x7f" <= character <= "\x9f" or "\ud800" <= character <= "\udfff"
+    return bool(text) and text not in (".", "..") and not CONTROL.search(text) and not SURROGATE.search(text)

@@ -12,8 +12,11 @@ import trustme
 
 from . import npm
 from .chromium import Browser, chromium
+from .postgres import postgres_server
 from .requirements import needs
 from .serving import Certificate
+
+__all__ = ("postgres_server",)  # a fixture: one server for all modules that ask for it
 
 
 @pytest.fixture(scope="session")

@@ -13,10 +13,8 @@ import httpx_sse
 import pytest
 
 from .limits import within
-from .postgres import PostgresServer, postgres_server
+from .postgres import PostgresServer
 from .programs import TESTS, Program, running
-
-__all__ = ("postgres_server",)  # a fixture
 
 ADA = {"authorization": "Bearer ada-token"}
 CLERK = {"authorization": "Bearer clerk-token"}

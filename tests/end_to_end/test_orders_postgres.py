@@ -27,9 +27,7 @@ from examples.orders.database import Database, DatabaseSettings, open_database
 from support.orders_storage import HURRY, OrdersBehaviour, Place, StorageBehaviour, add, at_last, count, hurried, idle
 
 from .limits import within
-from .postgres import PostgresServer, postgres_server
-
-__all__ = ("postgres_server",)  # a fixture
+from .postgres import PostgresServer
 
 ENDLESS = "SELECT pg_sleep(60)"
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s"

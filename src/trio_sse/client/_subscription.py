@@ -13,6 +13,7 @@ from typing import Final
 import attrs
 import httpx2
 
+from .._http import TOKEN
 from ..wire import encode_json
 
 __all__ = ("NO_BODY", "NoBody", "Subscription", "header_value")
@@ -22,7 +23,6 @@ logger = logging.getLogger("trio_sse.client")
 MAX_HEADER_ID: Final = 4096
 """The longest id that is sent back, in bytes; many servers take 8 kB for all headers together."""
 
-TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 

@@ -14,7 +14,7 @@ from weakref import WeakSet
 
 import trio
 
-__all__ = ("no_leaks",)
+__all__ = ("no_leaks", "tasks_in")
 
 Hook = Callable[[AsyncGenerator[Any, Any]], None]
 
@@ -82,11 +82,13 @@ def _name(generator: Any) -> str:
 
 def _all_tasks() -> Iterator[trio.lowlevel.Task]:
     root = trio.lowlevel.current_root_task()
-    return iter(()) if root is None else _descendants(root)
+    nurseries = () if root is None else root.child_nurseries
+    return (task for nursery in nurseries for task in tasks_in(nursery))
 
 
-def _descendants(task: trio.lowlevel.Task) -> Iterator[trio.lowlevel.Task]:
-    for nursery in task.child_nurseries:
-        for child in nursery.child_tasks:
-            yield child
-            yield from _descendants(child)
+def tasks_in(nursery: trio.Nursery) -> Iterator[trio.lowlevel.Task]:
+    """The tasks of a nursery, those in their own nurseries, and so on."""
+    for task in nursery.child_tasks:
+        yield task
+        for inner in task.child_nurseries:
+            yield from tasks_in(inner)

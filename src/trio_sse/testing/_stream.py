@@ -7,13 +7,14 @@ Owns the server's half of ASGI as hypercorn plays it: after the client has gone,
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import trio
 
 from .._http import Values
 from ..wire import Decoder, ServerSentEvent
+from ._leaks import tasks_in
 
 __all__ = ("TestStream",)
 
@@ -125,7 +126,7 @@ class TestStream:
     @property
     def living_tasks(self) -> tuple[str, ...]:
         """The names of the tasks that work on this request, in no particular order."""
-        return tuple(task.name for task in _tasks_in(self._nursery)) if self._nursery is not None else ()
+        return tuple(task.name for task in tasks_in(self._nursery)) if self._nursery is not None else ()
 
     async def started(self) -> TestStream:
         """Wait for the status and the headers."""
@@ -276,10 +277,3 @@ class TestStream:
     def _notify(self) -> None:
         self._changed.set()
         self._changed = trio.Event()
-
-
-def _tasks_in(nursery: trio.Nursery) -> Iterator[trio.lowlevel.Task]:
-    for task in nursery.child_tasks:
-        yield task
-        for inner in task.child_nurseries:
-            yield from _tasks_in(inner)
