@@ -17,7 +17,7 @@ from hypercorn.config import Config
 
 from ._errors import BuildError
 from .server import make_config, run
-from .server._config import OPTIONS
+from .server._config import OPTIONS, StreamConfig
 
 __all__ = ("main",)
 
@@ -27,6 +27,9 @@ SIMPLE: Mapping[str, type] = {
     "float | None": float,
     "logging.Logger | str | None": str,
 }
+
+
+ANNOTATIONS: Mapping[str, str] = Config.__annotations__ | StreamConfig.__annotations__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -51,7 +54,7 @@ def _run(options: dict[str, Any]) -> int:
         check = getattr(app, "check", None)
         if check is not None:
             check()
-        config = None if file is None else Config.from_toml(file)  # pyright: ignore[reportUnknownMemberType] - an open PathLike
+        config = None if file is None else StreamConfig.from_toml(file)  # pyright: ignore[reportUnknownMemberType] - an open PathLike
         run(app, config=make_config(config, **options))
     except (BuildError, LoadError) as error:
         print(f"trio-sse: {error}", file=sys.stderr)
@@ -124,7 +127,7 @@ def _count(text: str) -> int:
 
 
 def _add_option(group: Any, name: str) -> None:
-    default = getattr(Config(), name)
+    default = getattr(StreamConfig(), name)
     flag = "--" + name.replace("_", "-")
     if isinstance(default, bool):
         group.add_argument(flag, action=argparse.BooleanOptionalAction)
@@ -132,7 +135,7 @@ def _add_option(group: Any, name: str) -> None:
         group.add_argument(flag, action="append", metavar="TEXT", help="may be given several times")
     elif isinstance(default, str | int | float):
         group.add_argument(flag, type=type(default), metavar=type(default).__name__.upper())
-    elif (kind := SIMPLE.get(Config.__annotations__.get(name, ""))) is not None:
+    elif (kind := SIMPLE.get(ANNOTATIONS.get(name, ""))) is not None:
         group.add_argument(flag, type=kind, metavar=kind.__name__.upper())
 
 

@@ -6,13 +6,11 @@ Owns the defaults and the checking of option names. What an option means is hype
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from copy import copy
 from typing import Any, Final
 
 from hypercorn.config import Config
 
-__all__ = ("OPTIONS", "make_config")
+__all__ = ("OPTIONS", "StreamConfig", "make_config")
 
 MANAGED: Final = frozenset(
     {"application_path", "daemon", "debug", "pid_path", "use_reloader", "worker_class", "workers"}
@@ -24,36 +22,60 @@ POINTLESS: Final = frozenset(
 )
 """What is deprecated, computed, or about WebSockets and WSGI."""
 
+
+class StreamConfig(Config):
+    """hypercorn's configuration, with defaults for streams, and options of our own worker.
+
+    Attributes:
+        peer_timeout: Seconds that a client may take nothing of what is written to it, or not answer at all, before its
+            connection is broken off.
+        max_connections: The most connections; unless set, what the limit of open files leaves.
+    """
+
+    # 100 is soon full when all clients come back after a restart; each one dropped waits a second for its next try.
+    backlog = 2048
+    # How long streams may take to end when the server shuts down.
+    graceful_timeout: float = 10.0
+    # After that many requests hypercorn ends an HTTP/2 connection, and the streams still open on it fall silent.
+    keep_alive_max_requests = 2**62
+    peer_timeout: float = 30.0
+    max_connections: int | None = None
+
+
 OPTIONS: Final = (
-    frozenset(name for name in dir(Config) if not name.startswith("_") and not callable(getattr(Config, name)))
+    frozenset(
+        name for name in dir(StreamConfig) if not name.startswith("_") and not callable(getattr(StreamConfig, name))
+    )
     | {"logger_class"}
 ) - (MANAGED | POINTLESS)
 
-STREAM_DEFAULTS: Final[Mapping[str, Any]] = {
-    # 100 is soon full when all clients come back after a restart; each one dropped waits a second for its next try.
-    "backlog": 2048,
-    # After that many requests hypercorn ends an HTTP/2 connection, and the streams still open on it fall silent.
-    "keep_alive_max_requests": 2**62,
-}
 
-
-def make_config(config: Config | None = None, **options: Any) -> Config:
-    """A hypercorn configuration.
+def make_config(config: Config | None = None, **options: Any) -> StreamConfig:
+    """A configuration for `serve`.
 
     Args:
         config: Where to start from; it is copied. What it leaves unset gets our defaults where we have any (a backlog
-            of 2048, and no limit to the requests of one connection) and hypercorn's elsewhere.
-        **options: hypercorn's own options by name, such as `bind`, `certfile`, `keyfile` or `graceful_timeout`.
+            of 2048, a `graceful_timeout` of 10 s, any number of requests on a connection) and hypercorn's elsewhere.
+        **options: hypercorn's own options by name, such as `bind`, `certfile`, `keyfile` or `graceful_timeout`, and
+            those of `StreamConfig`.
 
     Raises:
-        TypeError: hypercorn has no such option, or it is one of its process manager's.
+        TypeError: There is no such option, or it is one of hypercorn's process manager.
+        ValueError: A limit is not above 0.
     """
-    made = Config() if config is None else copy(config)
-    for name in options:
+    made = StreamConfig()
+    if config is not None:
+        for cls in reversed(type(config).__mro__):
+            if issubclass(cls, Config) and cls not in (Config, StreamConfig):
+                vars(made).update({name: value for name, value in vars(cls).items() if name in OPTIONS})
+        vars(made).update(vars(config))
+    for name, value in options.items():
         _check(name)
-    defaults = {name: value for name, value in STREAM_DEFAULTS.items() if name not in vars(made)}
-    for name, value in (defaults | options).items():
         setattr(made, name, value)
+    for name in ("peer_timeout", "max_connections"):
+        value = getattr(made, name)
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} has to be above 0, not {value!r}")
     return made
 
 

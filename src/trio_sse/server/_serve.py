@@ -6,18 +6,29 @@ hypercorn only logs once it has started.
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
+from importlib.metadata import version
 from typing import Any
 
-import hypercorn.trio
 import trio
 from hypercorn.config import Config
+from hypercorn.trio.run import worker_serve
+from hypercorn.utils import wrap_app
 
 from ._config import make_config
+from ._contract import misfits
 
 __all__ = ("run", "serve")
+
+FALL_BACK = (
+    "hypercorn %s is not what trio_sse's own worker was made for (it differs in %s), so its stock worker serves: "
+    "clients that stop reading cannot be dropped, and streams are not told of a shutdown"
+)
+
+logger = logging.getLogger("trio_sse.server")
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -39,10 +50,12 @@ async def serve(  # noqa: ASYNC128 - hypercorn calls started()
     Args:
         app: The app; any ASGI middleware may be around it.
         config: A hypercorn configuration to start from.
-        shutdown_trigger: An async function; when it returns, the server stops accepting, gives open requests
-            `graceful_timeout` seconds (3 unless set), cancels what is left, and returns.
+        shutdown_trigger: An async function; when it returns, the server stops accepting, tells open requests that it
+            is draining, gives them `graceful_timeout` seconds (10 unless set), cancels what is left, and returns.
         task_status: `nursery.start(serve, …)` gives the addresses, once they accept.
-        **options: hypercorn's options by name: `bind="127.0.0.1:8000"`, `certfile=…`, `graceful_timeout=…`.
+        **options: hypercorn's options by name: `bind="127.0.0.1:8000"`, `certfile=…`, `graceful_timeout=…`; and two of
+            our own: `peer_timeout`, the seconds that a client may take nothing of what is written to it (30), and
+            `max_connections` (what the limit of open files leaves).
 
     Raises:
         TypeError: An option is unknown.
@@ -50,13 +63,16 @@ async def serve(  # noqa: ASYNC128 - hypercorn calls started()
     """
     settings = make_config(config, **options)
     watch = _LifespanWatch(app)
-    await hypercorn.trio.serve(  # pyright: ignore[reportUnknownMemberType]  # hypercorn leaves its dicts open
-        watch,  # type: ignore[arg-type]  # hypercorn wants its own TypedDicts for the messages
-        settings,
-        shutdown_trigger=partial(watch.wait, shutdown_trigger or trio.sleep_forever),
-        task_status=task_status,
-        mode="asgi",
-    )
+    trigger = partial(watch.wait, shutdown_trigger or trio.sleep_forever)
+    wrapped = wrap_app(watch, settings.wsgi_max_body_size, "asgi")  # type: ignore[arg-type]  # hypercorn wants its own TypedDicts
+    misfit = misfits()
+    if misfit:
+        logger.warning(FALL_BACK, version("hypercorn"), misfit)
+        await worker_serve(wrapped, settings, shutdown_trigger=trigger, task_status=task_status)
+    else:
+        from ._worker import serve_worker  # noqa: PLC0415 - where the contract is broken, importing it may fail
+
+        await serve_worker(wrapped, settings, trigger, task_status)
     if watch.error is not None:
         raise watch.error
 

@@ -1,0 +1,87 @@
+"""The contract: what our own worker relies on inside hypercorn, which promises none of it.
+
+Owns the list, and the comparison with the hypercorn that is installed. Where they differ, the stock worker serves.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any, Final
+
+__all__ = ("ATTRIBUTES", "SIGNATURES", "misfits")
+
+SIGNATURES: Final[Mapping[str, str]] = {
+    "trio.tcp_server:TCPServer.__init__": "self app config context state stream",
+    "trio.tcp_server:TCPServer.protocol_send": "self event",
+    "trio.tcp_server:TCPServer._read_data": "self",
+    "trio.tcp_server:TCPServer._close": "self",
+    "trio.tcp_server:TCPServer._idle_timeout": "self",
+    "trio.tcp_server:TCPServer._initiate_server_close": "self",
+    "trio.task_group:TaskGroup.spawn_app": "self app config scope send",
+    "trio.lifespan:Lifespan.__init__": "self app config state",
+    "trio.lifespan:Lifespan.handle_lifespan": "self task_status",
+    "trio.lifespan:Lifespan.wait_for_startup": "self",
+    "trio.lifespan:Lifespan.wait_for_shutdown": "self",
+    "trio.udp_server:UDPServer.__init__": "self app config context state socket",
+    "trio.worker_context:WorkerContext.__init__": "self max_requests",
+    "trio.worker_context:TrioSingleTask.restart": "self task_group action",
+    "protocol:ProtocolWrapper.__init__": (
+        "self app config context task_group state ssl client server send alpn_protocol"
+    ),
+    "protocol:ProtocolWrapper.initiate": "self",
+    "protocol.h11:H11Protocol.__init__": "self app config context task_group connection_state ssl client server send",
+    "protocol.h11:H11Protocol.stream_send": "self event",
+    "protocol.h2:H2Protocol.__init__": "self app config context task_group connection_state ssl client server send",
+    "protocol.h2:H2Protocol.initiate": "self headers settings",
+    "protocol.h2:H2Protocol.stream_send": "self event",
+    "protocol.h2:H2Protocol._create_stream": "self request",
+    "protocol.h2:H2Protocol._handle_events": "self events",
+    "protocol.h2:H2Protocol._flush": "self",
+    "protocol.h2:StreamBuffer.__init__": "self event_class",
+    "protocol.h2:StreamBuffer.push": "self data",
+    "protocol.h2:StreamBuffer.pop": "self max_length",
+    "protocol.h2:StreamBuffer.close": "self",
+    "protocol.http_stream:HTTPStream.app_send": "self message",
+    "utils:parse_socket_addr": "family address",
+    "utils:repr_socket_addr": "family address",
+}
+"""Functions, with the names of their parameters."""
+
+ATTRIBUTES: Final[Mapping[str, str]] = {
+    "trio.tcp_server:TCPServer": "send_lock idle_task",
+    "protocol.h2:H2Protocol": "connection context priority stream_buffers streams",
+    "protocol.h2:StreamBuffer": "buffer _complete _is_empty _paused",
+    "protocol.http_stream:HTTPStream": "closed state",
+    "trio.worker_context:WorkerContext": "terminate terminated",
+}
+"""Classes, with attributes that they set when they are made."""
+
+
+def misfits() -> str:
+    """What hypercorn lacks of it, for people to read; empty if nothing."""
+    return ", ".join(_misfits())
+
+
+def _misfits() -> Iterator[str]:
+    for place, expected in SIGNATURES.items():
+        function = _find(place)
+        if function is None or " ".join(inspect.signature(function).parameters) != expected:
+            yield place
+    for place, expected in ATTRIBUTES.items():
+        made = _find(f"{place}.__init__")
+        names = () if made is None else made.__code__.co_names
+        yield from (f"{place}.{name}" for name in expected.split() if name not in names)
+
+
+def _find(place: str) -> Any:
+    """An object by the name of its module and its own; None if there is none."""
+    module, _, path = place.partition(":")
+    try:
+        found: Any = import_module(f"hypercorn.{module}")
+    except ImportError:
+        return None
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found
