@@ -195,7 +195,10 @@ def unread() -> UUID:
     raise NotImplementedError
 
 
-BUILT_IN = "app_nursery, cookies, expire_at, headers, last_event_id, nursery, params, query, request, url"
+BUILT_IN = (
+    "app_nursery, cookies, count_as, draining, expire_at, headers, last_event_id, nursery, params, query, request, "
+    "statistics, url"
+)
 
 WHEN_CHECKED: list[tuple[Route, str]] = [
     # names
@@ -207,8 +210,8 @@ WHEN_CHECKED: list[tuple[Route, str]] = [
     (
         Post("/x/:room").handle(wants_zebra),
         "POST /x/:room: handler wants_zebra() asks for 'zebra', which nothing provides. "
-        "Available here: aborted, app_nursery, body, cookies, expire_at, headers, last_event_id, nursery, params, query, "
-        "request, room, url",
+        "Available here: aborted, app_nursery, body, cookies, count_as, draining, expire_at, headers, last_event_id, "
+        "nursery, params, query, request, room, statistics, url",
     ),
     (
         Get("/x").use(user=wants_itself).handle(answer),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta, timezone
@@ -384,7 +385,8 @@ async def test_a_handler_that_nobody_reads_from_ends_in_time(autojump_clock: Moc
             record.reasons.append(aborted.reason)
             record.ended_at = trio.current_time()
 
-    async with Client(app_of(handler, until(60), cleanup_seconds=3)).stream("/") as stream:
+    app = app_of(handler, until(60), cleanup_seconds=3, send_timeout=math.inf)
+    async with Client(app).stream("/") as stream:
         await trio.sleep(10.5)
         stream.pause()
         await stream.ended()
@@ -478,7 +480,8 @@ async def test_a_response_that_nobody_reads_to_its_end_is_given_up_in_time(autoj
         yield {"data": "all"}
         await trio.sleep(10)
 
-    async with Client(app_of(handler, until(60), cleanup_seconds=3)).stream("/") as stream:
+    app = app_of(handler, until(60), cleanup_seconds=3, send_timeout=math.inf)
+    async with Client(app).stream("/") as stream:
         await stream.event()
         stream.pause()
         await stream.ended()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -67,7 +68,7 @@ async def test_it_does_not_queue_up_behind_a_slow_client_nor_spin(autojump_clock
             yield {"data": 1}
             await trio.sleep(1000)
 
-    async with TestClient(App().add(SSE("/").heartbeat(1).handle(eager))).stream("/") as stream:
+    async with TestClient(App(send_timeout=math.inf).add(SSE("/").heartbeat(1).handle(eager))).stream("/") as stream:
         await stream.event()
         stream.pause()
         await trio.sleep(5000)
@@ -84,7 +85,7 @@ async def test_a_write_in_flight_counts_as_traffic(autojump_clock: MockClock) ->
         yield {"data": 2}
         await trio.sleep_forever()
 
-    async with TestClient(App().add(SSE("/").handle(twice))).stream("/") as stream:
+    async with TestClient(App(send_timeout=math.inf).add(SSE("/").handle(twice))).stream("/") as stream:
         await stream.event()
         stream.pause()
         await trio.sleep(100.5)  # the second event is stuck, and the heartbeat of second 15 does not queue up behind it

@@ -30,11 +30,14 @@ from ._errors import (
     URLError,
 )
 from ._http import Request, Response, Values
+from ._limits import Limits
+from ._link import Draining
 from ._memory import MemoryRepository
 from ._models import Repository, required
 from ._references import Reference, references
 from ._routes import SSE, Delete, Get, Patch, Post, Put, Route
 from ._running import Params
+from ._statistics import RouteStatistics, Statistics
 from ._steps import any_of
 from ._topics import HasEvents, MemoryTopic, MemoryTopics, Topic, Topics
 from .server import run, serve
@@ -52,6 +55,7 @@ __all__ = (
     "Decoder",
     "Delete",
     "Done",
+    "Draining",
     "EndReason",
     "EventError",
     "EventTooLarge",
@@ -62,6 +66,7 @@ __all__ = (
     "HasEvents",
     "Lagged",
     "LifespanError",
+    "Limits",
     "MemoryRepository",
     "MemoryTopic",
     "MemoryTopics",
@@ -79,8 +84,10 @@ __all__ = (
     "Request",
     "Response",
     "Route",
+    "RouteStatistics",
     "ServerSentEvent",
     "ServiceUnavailable",
+    "Statistics",
     "StepError",
     "TooManyRequests",
     "Topic",

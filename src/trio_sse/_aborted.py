@@ -18,6 +18,12 @@ class EndReason(enum.StrEnum):
     """Something beside the handler failed, such as a task in the request's `nursery`, or the server's own I/O."""
     EXPIRED = "expired"
     """The credentials that the stream was opened with have expired; see `expire_at`."""
+    TOO_SLOW = "too slow"
+    """The client did not take what was sent to it within `send_timeout`."""
+    DRAINING = "draining"
+    """The server is shutting down; `draining` is set before."""
+    LIFETIME = "lifetime"
+    """The stream has lasted as long as its route lets it."""
     CANCELLED = "cancelled"
     """The server cancelled the request; stock hypercorn does so when its shutdown has lasted `graceful_timeout`."""
 

@@ -5,6 +5,7 @@ Owns the app's settings, the compiled router and the dispatch of an ASGI scope. 
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
@@ -16,24 +17,28 @@ import attrs
 import trio
 
 from ._aborted import Aborted
-from ._connection import Connection, Receive
+from ._admission import Admission
+from ._connection import Receive
 from ._context import nearest, type_name
 from ._controllers import Controller
-from ._errors import BuildError, HTTPError, NoContent
-from ._exchange import Exchange, Refusal, Settings, StreamExchange, ValueExchange, problem_response
-from ._http import Request, Response, Values
+from ._dispatch import Dispatcher
+from ._errors import BuildError
+from ._exchange import Settings
+from ._http import Request, Values
 from ._injection import Recipe, Wiring
+from ._limits import Limits
+from ._link import Draining
 from ._outgoing import Send
-from ._paths import raw_path_of, request_segments
 from ._plan import Plan
 from ._planner import plan_all
 from ._providers import Provider, Scope, make_provider, value_provider
-from ._router import Match, Router
-from ._routes import SSE, Route
+from ._router import Router
+from ._routes import Route
 from ._running import Params
 from ._services import live
+from ._statistics import Meter, Statistics
 from ._urls import Urls
-from .wire import DONE_ID, JSONEncoder, encode_json
+from .wire import JSONEncoder, encode_json
 
 __all__ = ("App",)
 
@@ -42,6 +47,8 @@ TYPES: Final[Mapping[str, Any]] = {
     "app_nursery": trio.Nursery,
     "body": bytes,
     "cookies": Mapping,
+    "count_as": Callable,
+    "draining": Draining,
     "expire_at": Callable,
     "headers": Values,
     "last_event_id": str | None,
@@ -49,6 +56,7 @@ TYPES: Final[Mapping[str, Any]] = {
     "params": Params,
     "query": Values,
     "request": Request,
+    "statistics": Callable,
     "url": Callable,
 }
 
@@ -58,6 +66,11 @@ NOT_GIVEN: Final = object()
 def _check_seconds(_app: object, field: attrs.Attribute[float], value: float) -> None:
     if not value > 0:
         raise BuildError(f"{field.name} is a number of seconds above 0, not {value!r}")
+
+
+def _check_range(_app: object, field: attrs.Attribute[Any], value: Any) -> None:
+    if not (len(value) == 2 and 0 <= value[0] <= value[1] < math.inf):
+        raise BuildError(f"{field.name} is two numbers of seconds, the smaller one first, not {value!r}")
 
 
 def _check_event_name(_app: object, _field: object, value: str) -> None:
@@ -81,6 +94,10 @@ class App:
         cleanup_seconds: The time limit of each clean-up that the library shields from cancellation: closing a
             generator, leaving a step or a service.
         wall_clock: The time in seconds since 1970, against which `expire_at` is read; tests replace it.
+        send_timeout: Seconds that a client may take for a write of up to 64 KiB, before it is dropped as too slow.
+        limits: What the app takes on.
+        reconnect_between: The least and the most seconds after which clients come back that are turned away, or whose
+            streams end in the server's shutdown: at random, lest all come at once.
     """
 
     routes: tuple[Route, ...] = ()
@@ -89,6 +106,9 @@ class App:
     error_event: str = attrs.field(default="stream-error", kw_only=True, validator=_check_event_name)
     cleanup_seconds: float = attrs.field(default=5.0, kw_only=True, validator=_check_seconds)
     wall_clock: Callable[[], float] = attrs.field(default=time.time, kw_only=True)
+    send_timeout: float = attrs.field(default=20.0, kw_only=True, validator=_check_seconds)
+    limits: Limits = attrs.field(factory=Limits, kw_only=True)
+    reconnect_between: tuple[float, float] = attrs.field(default=(1.0, 5.0), kw_only=True, validator=_check_range)
 
     def add(self, *members: Route | Controller, **named: Route | Controller) -> Self:
         """Add routes and controllers.
@@ -184,6 +204,10 @@ class App:
         """
         return self._urls.make(name, values)
 
+    def statistics(self) -> Statistics:
+        """What the app's streams have done in this process; steps and handlers take it as `statistics`."""
+        return self._settings.meter.read()
+
     def check(self) -> None:
         """Check all services and routes, and compile them.
 
@@ -210,7 +234,7 @@ class App:
         """Serve one ASGI scope."""
         match scope["type"]:
             case "http":
-                await self._serve(Request(scope), receive, send)
+                await self._dispatcher.serve(Request(scope), receive, send)
             case "lifespan":
                 await self._live(scope, receive, send)
             case "websocket":
@@ -239,8 +263,27 @@ class App:
         return self._wiring.at_start(token for plan in self._plans for token in plan.services)
 
     @cached_property
+    def _dispatcher(self) -> Dispatcher:
+        return Dispatcher(
+            router=self._router,
+            limits=self.limits,
+            settings=self._settings,
+            cleanup_seconds=self.cleanup_seconds,
+            send_seconds=self.send_timeout,
+        )
+
+    @cached_property
     def _settings(self) -> Settings:
-        return Settings(self.json, self.error_event, self._state_key, self.url, self.wall_clock)
+        return Settings(
+            json=self.json,
+            error_event=self.error_event,
+            state_key=self._state_key,
+            url=self.url,
+            wall_clock=self.wall_clock,
+            reconnect=self.reconnect_between,
+            admission=Admission(self.limits),
+            meter=Meter(),
+        )
 
     @property
     def _state_key(self) -> str:
@@ -262,44 +305,6 @@ class App:
             await send({"type": "lifespan.startup.failed", "message": _told(error)})
         else:
             await send({"type": "lifespan.shutdown.complete"})
-
-    async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
-        try:
-            match = self._match(request)
-        except HTTPError as refused:
-            await self._refuse(request, problem_response(refused, self.json), receive, send)
-            return
-        plan = match.plan
-        connection = self._connection(receive, send, plan.label, plan.max_body)
-        kind: type[Exchange] = StreamExchange if isinstance(plan.route, SSE) else ValueExchange
-        exchange = kind(connection, match, request, self._settings)
-        try:
-            await connection.run(exchange.work, exchange.finish)
-        except Exception as error:
-            error.add_note(f"while answering {plan.label} with {plan.handler}")
-            raise
-
-    def _match(self, request: Request) -> Match:
-        """Find the plan, or raise the answer."""
-        scope = request.scope
-        raw_path = scope.get("raw_path") or raw_path_of(request.path)
-        segments = request_segments(raw_path, scope.get("root_path", ""))
-        if request.method == "OPTIONS":
-            raise NoContent(headers={"allow": self._router.allow(segments)})
-        match = self._router.match(request.method, segments, ",".join(request.headers.all("accept")) or None)
-        if isinstance(match.plan.route, SSE) and request.last_event_id == DONE_ID:
-            raise NoContent(
-                headers={"cache-control": "no-store"}
-            )  # the stream has said Done(); this is the client that comes back all the same
-        return match
-
-    async def _refuse(self, request: Request, response: Response, receive: Receive, send: Send) -> None:
-        connection = self._connection(receive, send, f"{request.method} {request.path}", 0)
-        refusal = Refusal(connection, response)
-        await connection.run(refusal.work, refusal.finish)
-
-    def _connection(self, receive: Receive, send: Send, label: str, max_body: int) -> Connection:
-        return Connection(receive, send, label=label, max_body=max_body, cleanup_seconds=self.cleanup_seconds)
 
 
 def _check_member(member: object) -> None:

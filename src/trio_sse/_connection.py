@@ -22,56 +22,33 @@ ended and then raised out of `run`, alone if it is alone.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+import math
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
 import trio
 
 from ._aborted import Aborted, EndReason
-from ._errors import PayloadTooLarge
 from ._hosting import HostedNursery, alone
+from ._incoming import IncomingBody
+from ._link import Drain, Draining, Link, time_for
 from ._outgoing import Outgoing, Send
 
-__all__ = ("Connection", "IncomingBody", "Receive")
+__all__ = ("Connection", "Receive")
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Work = Callable[[], Awaitable[None]]
 Finish = Callable[[Exception | None], Awaitable[None]]
 
+NOBODY_LISTENS = frozenset({EndReason.CLIENT_GONE, EndReason.CANCELLED, EndReason.TOO_SLOW})
+"""Reasons after which there is no use in ending the response."""
+
+NEVER = Draining()
+"""Of a server that says nothing of its shutdown."""
+
 logger = logging.getLogger("trio_sse")
-
-
-class IncomingBody:
-    """The request body as it comes in. What exceeds `max_size` bytes is dropped, and reading it is a 413."""
-
-    def __init__(self, max_size: int) -> None:
-        self._max_size = max_size
-        self._data = bytearray()
-        self._too_large = False
-        self._complete = trio.Event()
-
-    def feed(self, chunk: bytes, more: bool) -> None:
-        """Take what the server has received."""
-        if len(self._data) + len(chunk) > self._max_size:
-            self._too_large = True
-            self._data.clear()
-            self._max_size = -1
-        elif not self._too_large:
-            self._data += chunk
-        if self._too_large or not more:
-            self._complete.set()
-
-    async def read(self) -> bytes:
-        """Wait for the whole body.
-
-        Raises:
-            PayloadTooLarge: It is larger than the route reads.
-        """
-        await self._complete.wait()
-        if self._too_large:
-            raise PayloadTooLarge("The request body is too large.")
-        return bytes(self._data)
 
 
 class Connection:
@@ -83,21 +60,40 @@ class Connection:
         label: How messages name the route.
         max_body: Bytes of the request body to keep.
         cleanup_seconds: The time limit of all clean-up that the library shields.
+        send_seconds: How long the client may take for a write of up to 64 KiB.
+        link: What the server says of the request, if it says anything.
+
+    Attributes:
+        when_draining: Called when the server begins to shut down, unless the handler has ended.
     """
 
-    def __init__(self, receive: Receive, send: Send, *, label: str, max_body: int, cleanup_seconds: float) -> None:
+    def __init__(  # noqa: PLR0913 - most are keywords
+        self,
+        receive: Receive,
+        send: Send,
+        *,
+        label: str,
+        max_body: int,
+        cleanup_seconds: float,
+        send_seconds: float = math.inf,
+        link: Link | None = None,
+    ) -> None:
         self.aborted = Aborted()
         self.body = IncomingBody(max_body)
-        self.out = Outgoing(self._send)
+        self.out = Outgoing(self._send, None if link is None else link.short_way(send))
         self.label = label
         self.cleanup_seconds = cleanup_seconds
+        self.send_seconds = send_seconds
+        self.when_draining: Callable[[], None] | None = None
+        self._drain: Drain | None = None if link is None else link.drain
         self.background: trio.Nursery | None = None
         self._receive = receive
         self._raw_send = send
         self._nursery: trio.Nursery | None = None
         self._work_scope = trio.CancelScope(shield=True)  # not without end: the watcher passes a cancellation on
         self._finish_scope = trio.CancelScope(shield=True)  # likewise
-        self._expiry = trio.CancelScope()
+        self._end = trio.CancelScope()
+        self._end_reason = EndReason.EXPIRED
         self._handler_ended = False
         self._nobody_listens = False
         self._errors: list[Exception] = []
@@ -116,7 +112,8 @@ class Connection:
             async with trio.open_nursery(strict_exception_groups=True) as nursery:
                 self._nursery = nursery
                 nursery.start_soon(self._drive, work, finish, name=f"driver of {self.label}")
-                await self._watch()
+                with self._in_the_drain():
+                    await self._watch()
         except BaseExceptionGroup as group:
             raise alone(group) from None
 
@@ -131,20 +128,26 @@ class Connection:
         if not self._handler_ended:
             self.aborted._set(reason)  # pyright: ignore[reportPrivateUsage] - nobody else may set it
         self._work_scope.cancel(reason=reason)
-        if reason is EndReason.CANCELLED:
+        if reason in (EndReason.CANCELLED, EndReason.TOO_SLOW):
             self._finish_scope.cancel(reason=reason)
         elif reason is not EndReason.ERROR:
             self._limit_the_finish()
-        self._nobody_listens = self._nobody_listens or reason in (EndReason.CLIENT_GONE, EndReason.CANCELLED)
+        self._nobody_listens = self._nobody_listens or reason in NOBODY_LISTENS
 
     @property
     def ending(self) -> bool:
         """Whether something other than the handler is ending the request."""
         return self.aborted.is_set()
 
-    def expire_at(self, deadline: float) -> None:
-        """End the request at a time of Trio's clock, unless an earlier one has been set."""
-        self._expiry.deadline = min(self._expiry.deadline, deadline)
+    @property
+    def draining(self) -> Draining:
+        """Set when the server shuts down."""
+        return NEVER if self._drain is None else self._drain.draining
+
+    def end_at(self, deadline: float, reason: EndReason) -> None:
+        """End the request at a time of Trio's clock, unless it has an earlier end."""
+        if deadline < self._end.deadline:
+            self._end.deadline, self._end_reason = deadline, reason
 
     def handler_has_ended(self) -> None:
         """Say that the handler is done, so that nothing that happens from now on counts as an abort."""
@@ -152,8 +155,18 @@ class Connection:
 
     def start_heartbeat(self, seconds: float, data: bytes) -> None:
         """Start the heartbeat: write `data` after `seconds` without a write."""
-        assert self._nursery is not None  # noqa: S101 - only the driver, a child of it, calls this
-        self._nursery.start_soon(self._beat, seconds, data, name=f"heartbeat of {self.label}")
+        self.start(partial(self._beat, seconds, data), "heartbeat")
+
+    def start(self, task: Work, name: str) -> None:
+        """Start a task that ends with the request; what it raises ends the request."""
+        assert self._nursery is not None  # noqa: S101 - the driver, a child of it, runs
+        self._nursery.start_soon(self._keeping_errors, task, name=f"{name} of {self.label}")
+
+    async def _keeping_errors(self, task: Work) -> None:
+        try:
+            await task()
+        except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
+            self._keep(error)
 
     # -- the request's own nursery, for steps and handlers that ask for it
 
@@ -178,10 +191,10 @@ class Connection:
 
     async def _watch(self) -> None:
         try:
-            with self._expiry:
+            with self._end:
                 await self._wait_for_the_client_to_go()
-            if self._expiry.cancelled_caught:
-                self.abort(EndReason.EXPIRED)
+            if self._end.cancelled_caught:
+                self.abort(self._end_reason)
             await self._wait_for_the_driver(shield=False)
         except BaseException:
             self.abort(EndReason.CANCELLED)
@@ -211,6 +224,24 @@ class Connection:
         if scope.cancelled_caught:
             self.log_overstay("the handler", f"it stands at {self._position()}")
             await self._driver_ended.wait()
+
+    @contextmanager
+    def _in_the_drain(self) -> Iterator[None]:
+        """Take part in the server's shutdown."""
+        if self._drain is None:
+            yield
+            return
+        self._drain.join(self._begin_drain)
+        try:
+            yield
+        finally:
+            self._drain.leave(self._begin_drain)
+
+    def _begin_drain(self) -> None:
+        assert self._drain is not None  # noqa: S101 - it calls this
+        self.end_at(self._drain.deadline, EndReason.DRAINING)
+        if self.when_draining is not None and not self._handler_ended:
+            self.when_draining()
 
     async def _drive(self, work: Work, finish: Finish) -> None:
         self._driver = trio.lowlevel.current_task()
@@ -251,12 +282,6 @@ class Connection:
         return self._errors[0] if self._errors else None
 
     async def _beat(self, seconds: float, data: bytes) -> None:
-        try:
-            await self._beat_for_ever(seconds, data)
-        except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
-            self._keep(error)
-
-    async def _beat_for_ever(self, seconds: float, data: bytes) -> None:
         out, due = self.out, self.out.last_write + seconds
         while True:
             await trio.sleep_until(due)
@@ -270,10 +295,15 @@ class Connection:
     # -- sending, and what is said of it
 
     async def _send(self, message: MutableMapping[str, Any]) -> None:
+        seconds = time_for(self.send_seconds, len(message.get("body", b"")))
         try:
-            await self._raw_send(message)
+            with trio.move_on_after(seconds) as limit:
+                await self._raw_send(message)
         except OSError:  # how a server says that the client has gone (ASGI 2.4); hypercorn drops the message instead
             self.abort(EndReason.CLIENT_GONE)
+        if limit.cancelled_caught:
+            self.abort(EndReason.TOO_SLOW)
+            await trio.lowlevel.checkpoint_if_cancelled()
 
     def log_overstay(self, who: str, detail: str) -> None:
         """Report clean-up that has not ended within its time limit."""

@@ -6,41 +6,39 @@ Owns what goes into the response: status, headers, frames, problem documents. Th
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Callable, Hashable, Iterable
 from contextlib import AsyncExitStack
 from datetime import datetime
 from functools import partial
-from typing import Any, cast
+from typing import Any
 from urllib.parse import quote
 
 import attrs
-import trio
 
 from ._aborted import EndReason
+from ._admission import Admission
 from ._connection import Connection
 from ._errors import HTTPError, LifespanError, Unauthorized
 from ._http import Request, Response
 from ._plan import Plan
-from ._producer import produce
+from ._responses import (
+    http_error,
+    make_response,
+    problem_response,
+    send_response,
+    shutting_down,
+    turned_away,
+)
 from ._router import Match
-from ._routes import SSE
 from ._running import run_steps
 from ._services import Life, call_plainly
-from .wire import DONE_ID, Done, EventError, JSONEncoder, ServerSentEvent, encode, encode_comment
+from ._statistics import Meter
+from .wire import JSONEncoder
 
-__all__ = ("Refusal", "Settings", "StreamExchange", "ValueExchange")
+__all__ = ("Exchange", "Refusal", "Settings", "ValueExchange")
 
-STREAM_HEADERS = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-store, no-transform"),  # a proxy that compresses also buffers
-    (b"x-accel-buffering", b"no"),  # nginx
-)
 VARY = (b"vary", b"Accept")
-HEARTBEAT = encode_comment("")
-DONE = encode(ServerSentEvent(data=None, event="stream-done", id=DONE_ID))
-"""A browser keeps an id without data too; the npm package `eventsource` keeps only those of dispatched events."""
-EXPIRED = encode(ServerSentEvent(data=None, event="stream-expired"))
-"""The last event of a stream whose credentials have expired. It has no id: the client goes on where it was."""
 
 
 @attrs.frozen
@@ -53,6 +51,9 @@ class Settings:
         state_key: Where the lifespan leaves the app's `Life` in the server's state (ASGI lifespan, `scope["state"]`).
         url: Makes the path of a named route.
         wall_clock: The time in seconds since 1970.
+        reconnect: The least and the most seconds after which a client that is turned away is to come back.
+        admission: Which streams may open.
+        meter: Counts the streams.
     """
 
     json: JSONEncoder
@@ -60,6 +61,13 @@ class Settings:
     state_key: str
     url: Callable[..., str]
     wall_clock: Callable[[], float]
+    reconnect: tuple[float, float]
+    admission: Admission
+    meter: Meter
+
+    def some_seconds(self) -> float:
+        """When a client is to come back: at random, lest all come at once."""
+        return random.uniform(*self.reconnect)  # noqa: S311 - nothing to guess
 
 
 class Refusal:
@@ -100,14 +108,25 @@ class Exchange:
 
     async def finish(self, error: Exception | None) -> None:
         """End the response; `error` is what the work failed with."""
-        expired = self.connection.aborted.reason is EndReason.EXPIRED
-        if expired and error is None and not self.connection.out.started:
-            self.refusal = self.refusal or self.expired
+        if error is None and self.refusal is None and not self.connection.out.started:
+            self.refusal = self._refusal_of(self.connection.aborted.reason)
         if self.connection.out.started or (error is None and self.refusal is None):
             await self.end(error)
         else:
-            response = problem_response(self.refusal or HTTPError(), self.settings.json)
-            await send_response(self.connection, response, self.vary())
+            await send_response(self.connection, self._response_to(self.refusal or HTTPError()), self.vary())
+
+    def _refusal_of(self, reason: EndReason | None) -> HTTPError | None:
+        """The answer to a request that has been ended before its response had started."""
+        if reason is EndReason.EXPIRED:
+            return self.expired
+        return shutting_down() if reason is EndReason.DRAINING else None
+
+    def _response_to(self, error: HTTPError) -> Response:
+        settings = self.settings
+        if error.come_back:
+            settings.meter.refused(error.detail)
+            return turned_away(self.request, error, settings.some_seconds(), settings.json)
+        return problem_response(error, settings.json)
 
     async def _work(self) -> None:
         connection = self.connection
@@ -164,6 +183,9 @@ class Exchange:
     def expire_in(self, seconds: float) -> None:
         """A plain request is not cut off: it was let in while its credentials were good."""
 
+    def count_as(self, client: Hashable) -> None:
+        """Plain requests are not counted."""
+
     def _values(self) -> dict[Hashable, Any]:
         """The built-in values, as far as the plan needs them."""
         values: dict[Hashable, Any] = {}
@@ -199,86 +221,6 @@ class ValueExchange(Exchange):
             await self.connection.out.end()
 
 
-class StreamExchange(Exchange):
-    """Answers with a stream of events."""
-
-    def __init__(self, connection: Connection, match: Match, request: Request, settings: Settings) -> None:
-        super().__init__(connection, match, request, settings)
-        assert isinstance(self.plan.route, SSE)  # noqa: S101 - the app makes a stream of these only
-        self.route = self.plan.route
-
-    def expire_in(self, seconds: float) -> None:
-        """End the stream then, and tell the client."""
-        self.connection.expire_at(trio.current_time() + seconds)
-
-    async def answer(self, values: dict[Hashable, Any]) -> None:
-        """Run the handler; it says when the response starts."""
-        if self.request.method == "HEAD":
-            await self.connection.out.start(200, (*STREAM_HEADERS, *self.vary()))
-            return
-        handler = self.plan.handler
-        await produce(handler, handler.arguments(values), self.connection, self._start, self._emit)
-
-    async def end(self, error: Exception | None) -> None:
-        """End the response: in order, or after an error with one event and no proper end.
-
-        HTTP/2 has no such thing as a missing terminator under hypercorn: the stream would stay open in silence.
-        """
-        out = self.connection.out
-        if error is None:
-            await out.end(EXPIRED if self.connection.aborted.reason is EndReason.EXPIRED else b"")
-        elif self.request.http_version == "2":
-            await out.end(self._error_frame(error))
-        else:
-            await out.end_abruptly(self._error_frame(error))
-
-    async def _start(self) -> None:
-        """Send the headers and a first frame, so that the client's `open` waits for no event."""
-        route, out = self.route, self.connection.out
-        await out.start(200, (*STREAM_HEADERS, *self.vary()))
-        retry = route.retry_milliseconds
-        await out.write(HEARTBEAT if retry is None else encode(ServerSentEvent(retry=retry)))
-        if route.heartbeat_seconds is not None:
-            self.connection.start_heartbeat(route.heartbeat_seconds, HEARTBEAT)
-
-    async def _emit(self, item: Any) -> bool:
-        """Send an item or a batch of them in one write; True when the stream ends with it."""
-        frames, last = self._encode(item)
-        if frames:
-            await self.connection.out.write(frames)
-        else:
-            await trio.lowlevel.checkpoint()
-        return last
-
-    def _encode(self, item: Any) -> tuple[bytes, bool]:
-        """The frames of an item, and whether the stream ends with them."""
-        items: list[Any] = item
-        try:
-            if not isinstance(item, list):
-                return self._frame(item), isinstance(item, Done)
-            ends = [index for index, each in enumerate(items) if isinstance(each, Done)]
-            last = ends[0] + 1 if ends else len(items)
-            return b"".join([self._frame(each) for each in items[:last]]), bool(ends)
-        except EventError as error:
-            raise error.at(self.plan.label) from None
-
-    def _frame(self, item: Any) -> bytes:
-        if isinstance(item, Done):
-            return DONE
-        typed = self.plan.events
-        return encode(item if typed is None else typed.event(item), self.settings.json)
-
-    def _error_frame(self, error: Exception) -> bytes:
-        known = http_error(error)
-        if known is not None:
-            error.add_note(
-                "It was raised after the response had started, too late for a status: raise it in a step, or let the "
-                "handler be a coroutine function that returns its stream."
-            )
-        problem = (known or HTTPError()).problem()
-        return encode({"event": self.settings.error_event, "data": problem}, self.settings.json)
-
-
 def _url(exchange: Exchange) -> Callable[..., str]:
     return partial(_url_under, exchange.request.scope.get("root_path", ""), exchange.settings.url)
 
@@ -302,44 +244,13 @@ BUILT_IN_VALUES: dict[str, Callable[[Exchange], Any]] = {
     "aborted": lambda exchange: exchange.connection.aborted,
     "app_nursery": lambda exchange: exchange.life().nursery,
     "cookies": lambda exchange: exchange.request.cookies,
+    "count_as": lambda exchange: exchange.count_as,
+    "draining": lambda exchange: exchange.connection.draining,
     "expire_at": lambda exchange: exchange.expire_at,
     "headers": lambda exchange: exchange.request.headers,
     "last_event_id": lambda exchange: exchange.request.last_event_id,
     "nursery": lambda exchange: exchange.connection.background,
     "query": lambda exchange: exchange.request.query,
+    "statistics": lambda exchange: exchange.settings.meter.read,
     "url": _url,
 }
-
-
-def http_error(error: BaseException) -> HTTPError | None:
-    """The HTTPError that an error is, also where a nursery has wrapped it in a group of its own."""
-    while isinstance(error, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", error)
-        if len(group.exceptions) != 1:
-            return None
-        error = group.exceptions[0]
-    return error if isinstance(error, HTTPError) else None
-
-
-def make_response(value: Any, json: JSONEncoder) -> Response:
-    """The response for what a plain handler returned."""
-    if isinstance(value, Response):
-        return value.encoded(json)
-    if value is None:
-        return Response(status=204)
-    return Response(json(value), media_type="application/json")
-
-
-def problem_response(error: HTTPError, json: JSONEncoder) -> Response:
-    """The response for an error: a problem document, or nothing where the status has no body."""
-    if error.status in (204, 304):
-        return Response(status=error.status, headers=error.headers)
-    return Response(
-        json(error.problem()), status=error.status, media_type="application/problem+json", headers=error.headers
-    )
-
-
-async def send_response(connection: Connection, response: Response, extra: Iterable[tuple[bytes, bytes]] = ()) -> None:
-    """Send a whole response."""
-    await connection.out.start(response.status, (*response.header_pairs(), *extra))
-    await connection.out.end(response.body())

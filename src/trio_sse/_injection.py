@@ -31,7 +31,20 @@ from ._steps import Kind
 __all__ = ("Recipe", "ServiceKey", "Wiring")
 
 OF_THE_REQUEST: Final = frozenset(
-    {"aborted", "cookies", "expire_at", "headers", "last_event_id", "nursery", "query", "request", "url"}
+    {
+        "aborted",
+        "cookies",
+        "count_as",
+        "draining",
+        "expire_at",
+        "headers",
+        "last_event_id",
+        "nursery",
+        "query",
+        "request",
+        "statistics",
+        "url",
+    }
 )
 """The built-in names that a provider can take beside services and `app_nursery`."""
 

@@ -1,7 +1,7 @@
 """The link between a request and the server that runs it: what `trio_sse.serve` tells and offers beyond ASGI.
 
-Owns the ASGI extension by which both meet. Under another server it is absent: nothing
-ever drains, nothing is overloaded, every write goes through ASGI.
+Owns the ASGI extension by which both meet. Under another server it is absent: nothing ever drains, nothing is
+overloaded, every write goes through ASGI.
 """
 
 from __future__ import annotations
@@ -85,11 +85,17 @@ class Link:
         overloaded: Whether the server has no room for the request and only lets it in to be turned away.
         write_now: Takes a part of the response's body, if that needs no waiting: True says that the client's socket has
             it. After False the same part has to be given to ASGI's `send`, before anything else.
+        send: The server's own `send`, to which `write_now` is a short way.
     """
 
     drain: Drain
     overloaded: bool = False
     write_now: Callable[[bytes], bool] | None = None
+    send: object = None
+
+    def short_way(self, send: object) -> Callable[[bytes], bool] | None:
+        """`write_now`, unless something stands between the app and the server, and must not be passed by."""
+        return self.write_now if send == self.send else None
 
 
 def link_of(scope: Any) -> Link | None:

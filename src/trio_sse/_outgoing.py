@@ -13,6 +13,7 @@ import trio
 __all__ = ("Outgoing", "Send")
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+WriteNow = Callable[[bytes], bool]
 
 FAIR_SHARE = 16
 """Writes after which the scheduler gets a turn. A server's `send` need not be a checkpoint (hypercorn's is none over
@@ -26,15 +27,22 @@ class Outgoing:
     in at a time. A write is all or nothing: whether it is cancelled while waiting its turn or inside the server, the
     next one starts on a whole message.
 
+    Args:
+        send: ASGI's send.
+        write_now: The server's short way for a part of the body, where it has one; see `Link`.
+
     Attributes:
         started: Whether the headers have gone out.
         last_write: When the last write ended, in Trio's time.
+        bytes: Bytes of the body that have been written.
     """
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, write_now: WriteNow | None = None) -> None:
         self._send = send
+        self._write_now = write_now
         self.started = False
         self.last_write = 0.0
+        self.bytes = 0
         self._writes = 0
         self._writing = False
         self._turn: trio.Event | None = None
@@ -52,8 +60,10 @@ class Outgoing:
     async def write(self, data: bytes) -> None:
         """Send a part of the body: a cancellation point, and every so often a schedule point."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        await self._exclusively({"type": "http.response.body", "body": data, "more_body": True})
+        if self._writing or self._write_now is None or not self._write_now(data):
+            await self._exclusively({"type": "http.response.body", "body": data, "more_body": True})
         self.last_write = trio.current_time()
+        self.bytes += len(data)
         self._writes += 1
         if self._writes % FAIR_SHARE == 0:
             await trio.lowlevel.cancel_shielded_checkpoint()
@@ -66,11 +76,18 @@ class Outgoing:
         """Send a last part of the body without saying that it is the last."""
         await self._exclusively({"type": "http.response.body", "body": data, "more_body": True})
 
-    async def _exclusively(self, message: MutableMapping[str, Any]) -> None:
+    async def quiet(self) -> None:
+        """Wait until no write is under way."""
         while self._writing:
-            if self._turn is None:
-                self._turn = trio.Event()
-            await self._turn.wait()
+            await self._wait_for_turn()
+
+    async def _wait_for_turn(self) -> None:
+        if self._turn is None:
+            self._turn = trio.Event()
+        await self._turn.wait()
+
+    async def _exclusively(self, message: MutableMapping[str, Any]) -> None:
+        await self.quiet()
         self._writing = True
         try:
             await self._send(message)

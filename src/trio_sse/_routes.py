@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args
 
 import attrs
 
@@ -22,6 +22,7 @@ from .wire import Done, ServerSentEvent, check_name, check_retry
 __all__ = ("SSE", "Delete", "Get", "Patch", "Post", "Put", "Route")
 
 Handler = Callable[..., object]
+DrainPolicy = Literal["hand over", "finish", "cut"]
 
 NOT_A_VALUE = (Mapping, list, ServerSentEvent, Done)
 """What a handler yields to say something else than a plain value."""
@@ -41,12 +42,18 @@ class Route(Builder):
         services: The services that are injected, by name.
         handler: The function that answers, once `.handle` has named it.
         name: How the app knows it, as in `app.url("orders.events")`; empty where it has been given no name.
+        always_answers: Whether it answers while others are turned away.
     """
 
     path: Path = attrs.field(converter=to_path)
     handler: Handler | None = attrs.field(default=None, kw_only=True)
     name: str = attrs.field(default="", kw_only=True)
+    always_answers: bool = attrs.field(default=False, kw_only=True)
     method: str = attrs.field(default="", init=False, validator=_refuse_base)
+
+    def always(self) -> Self:
+        """Answer even while the server shuts down or has no room, when others are turned away: for health checks."""
+        return attrs.evolve(self, always_answers=True)
 
     def query(self, model: type[Any]) -> Self:
         """Read the query string into a value of `model` (an attrs class, a dataclass, …), as `query`.
@@ -89,8 +96,9 @@ class Route(Builder):
         return f"{type(self).__name__}({str(self.path)!r})"
 
     def __repr__(self) -> str:
+        always = ".always()" if self.always_answers else ""
         handler = f".handle({name_of(self.handler)})" if self.handler is not None else ""
-        return self._head() + self._shared() + handler
+        return self._head() + self._shared() + always + handler
 
 
 @attrs.frozen(repr=False)
@@ -139,6 +147,21 @@ def _check_heartbeat(_route: object, _field: object, value: float | None) -> Non
         raise BuildError(f"heartbeat is a number of seconds above 0, or None for none, not {value!r}")
 
 
+def _check_seconds(name: str) -> Callable[[object, object, float | None], None]:
+    def check(_route: object, _field: object, value: float | None) -> None:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (number and value > 0):
+            raise BuildError(f"{name} is a number of seconds above 0, not {value!r}")
+
+    return check
+
+
+def _check_drain(_route: object, _field: object, value: object) -> None:
+    policies = get_args(DrainPolicy)
+    if value not in policies:
+        raise BuildError(f"drain() takes one of {', '.join(map(repr, policies))}, not {value!r}")
+
+
 def _check_retry(_route: object, _field: object, value: int | None) -> None:
     try:
         check_retry(value)
@@ -179,6 +202,9 @@ class SSE(Route):
     method: str = attrs.field(default="GET", kw_only=True, validator=_check_method)
     heartbeat_seconds: float | None = attrs.field(default=15.0, kw_only=True, validator=_check_heartbeat)
     retry_milliseconds: int | None = attrs.field(default=None, kw_only=True, validator=_check_retry)
+    send_seconds: float | None = attrs.field(default=None, kw_only=True, validator=_check_seconds("send_timeout"))
+    lifetime_seconds: float | None = attrs.field(default=None, kw_only=True, validator=_check_seconds("lifetime"))
+    drain_policy: DrainPolicy = attrs.field(default="hand over", kw_only=True, validator=_check_drain)
     event_types: tuple[tuple[str, type[Any]], ...] = attrs.field(default=(), kw_only=True, validator=_check_event_types)
 
     def heartbeat(self, seconds: float | None) -> Self:
@@ -191,6 +217,32 @@ class SSE(Route):
     def retry(self, milliseconds: int) -> Self:
         """Tell each client, first of all, how long to wait before it reconnects."""
         return attrs.evolve(self, retry_milliseconds=milliseconds)
+
+    def send_timeout(self, seconds: float) -> Self:
+        """Drop a client that does not take a write within that many seconds; the app's `send_timeout` unless set.
+
+        A write of more than 64 KiB has that time for each 64 KiB. `aborted` is set, with the reason `too slow`.
+        """
+        return attrs.evolve(self, send_seconds=seconds)
+
+    def lifetime(self, seconds: float) -> Self:
+        """End each stream after about that many seconds, so that its client reconnects and lands where there is room.
+
+        It ends in order, with the reason `lifetime`, up to a tenth earlier or later, lest all come back at once.
+        """
+        return attrs.evolve(self, lifetime_seconds=seconds)
+
+    def drain(self, policy: DrainPolicy) -> Self:
+        """Choose what becomes of open streams when the server shuts down.
+
+        Each is told when to reconnect, and ends in order within the server's `graceful_timeout`.
+
+        Args:
+            policy: `"hand over"`, unless set: end when what is being sent has been sent; whoever takes the client over
+                goes on after its last event. `"finish"`: let the handler end by itself as long as there is time; it
+                may wait for `draining`. `"cut"`: end now, even in the middle of a write.
+        """
+        return attrs.evolve(self, drain_policy=policy)
 
     def events(self, **classes: type[Any]) -> Self:
         """Name the classes of the values that the handler yields: `.events(tick=Tick, order=OrderUpdate)`.
@@ -213,4 +265,7 @@ class SSE(Route):
         retry = "" if self.retry_milliseconds is None else f".retry({self.retry_milliseconds})"
         types = ", ".join(f"{name}={type_name(cls)}" for name, cls in self.event_types)
         events = f".events({types})" if types else ""
-        return f"SSE({str(self.path)!r}{method}){heartbeat}{retry}{events}"
+        send = "" if self.send_seconds is None else f".send_timeout({self.send_seconds})"
+        lifetime = "" if self.lifetime_seconds is None else f".lifetime({self.lifetime_seconds})"
+        drain = "" if self.drain_policy == "hand over" else f".drain({self.drain_policy!r})"
+        return f"SSE({str(self.path)!r}{method}){heartbeat}{retry}{send}{lifetime}{drain}{events}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -52,7 +53,7 @@ def machine() -> FakeMachine:
 
 @pytest.fixture
 async def client(machine: FakeMachine) -> AsyncIterator[TestClient]:
-    async with TestClient(create_app(Sampler(machine.read))) as client:
+    async with TestClient(attrs.evolve(create_app(Sampler(machine.read)), send_timeout=math.inf)) as client:
         yield client
 
 

@@ -5,17 +5,31 @@ Owns the framing of a chunk, and the promise that what was begun the short way i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from hypercorn.protocol.events import Body
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
 
-if TYPE_CHECKING:
-    from ._tcp import TCPConnection
+__all__ = ("HTTP1", "ChunkWriter", "Connection")
 
-__all__ = ("HTTP1", "ChunkWriter")
+
+class Connection(Protocol):
+    """What HTTP/1.1 needs of the connection."""
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether the socket has taken a part of a write only."""
+        ...
+
+    async def write_rest(self) -> None:
+        """Write what is left."""
+        ...
+
+    def write_now(self, data: bytes) -> bool:
+        """Write to the socket itself; True if it has taken all."""
+        ...
 
 
 class HTTP1(H11Protocol):
@@ -26,7 +40,7 @@ class HTTP1(H11Protocol):
         *arguments: As hypercorn's.
     """
 
-    def __init__(self, tcp: TCPConnection, *arguments: Any) -> None:
+    def __init__(self, tcp: Connection, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._tcp = tcp
 
@@ -47,7 +61,7 @@ class ChunkWriter:
 
     __slots__ = ("_chunked", "_stream", "_tcp")
 
-    def __init__(self, tcp: TCPConnection, stream: HTTPStream) -> None:
+    def __init__(self, tcp: Connection, stream: HTTPStream) -> None:
         self._tcp = tcp
         self._stream = stream
         self._chunked: bool | None = None

@@ -202,7 +202,8 @@ class TCPConnection(TCPServer):
         direct = (
             self._plain is not None and scope["http_version"] == "1.1" and scope["method"] not in ("HEAD", "CONNECT")
         )
-        return Link(self.shared.drain, self.overloaded, ChunkWriter(self, stream) if direct else None)
+        write_now = ChunkWriter(self, stream) if direct else None
+        return Link(self.shared.drain, self.overloaded, write_now, stream.app_send)
 
     # -- writing
 

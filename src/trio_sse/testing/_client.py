@@ -17,6 +17,7 @@ import trio
 from trio.testing import MockClock
 
 from .._http import Values
+from .._link import EXTENSION, Drain, Link
 from ..wire import encode_json
 from ._leaks import no_leaks
 from ._stream import TestStream
@@ -90,6 +91,7 @@ class TestClient:
         self.app = app
         self.patience = patience
         self.state: dict[str, Any] = {}
+        self._drain = Drain()
         self._headers = dict(headers or {})
         self._scope = scope
         self._stack: AsyncExitStack | None = None
@@ -195,6 +197,14 @@ class TestClient:
 
     # -- the server's part
 
+    def drain(self, seconds: float = 10.0) -> None:
+        """Begin to shut down, as `trio_sse.serve` does: tell open requests, and turn away those that come.
+
+        Args:
+            seconds: How long open requests may go on.
+        """
+        self._drain.begin(seconds)
+
     async def _run(self, scope: dict[str, Any], stream: TestStream) -> None:
         error: Exception | None = None
         try:
@@ -227,6 +237,7 @@ class TestClient:
             "client": ("127.0.0.1", 50000),
             "server": ("127.0.0.1", 8000),
             "state": dict(self.state),
+            "extensions": {EXTENSION: Link(self._drain)},
             **self._scope,
             **extra,
         }
