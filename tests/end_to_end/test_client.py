@@ -43,7 +43,7 @@ def numbered(number: int, filling: str) -> ServerSentEvent:
     return ServerSentEvent({"number": number, "filling": filling}, "number", str(number))
 
 
-app = App().add(SSE("/numbers").handle(numbers))
+app = App(reconnect_between=(0.01, 0.05)).add(SSE("/numbers").handle(numbers))
 
 
 @pytest.fixture(params=["http/1.1", "h2"])

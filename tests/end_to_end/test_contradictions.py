@@ -146,7 +146,6 @@ async def test_5_a_client_that_does_not_read_stops_the_handler() -> None:
         await reached.wait()
 
 
-@pytest.mark.xfail(reason="stock hypercorn buffers without bound when the flow-control window is used up")
 @within(20)
 async def test_5_a_client_that_gives_no_window_stops_the_handler_over_http2(certificate: Certificate) -> None:
     """In a process of its own, which can be killed: see test_server for what a stalled client did to a shutdown."""

@@ -282,6 +282,8 @@ class TCPConnection(TCPServer):
         """Write what is left of another write, then this."""
         for part in (self._rest, memoryview(data)):
             while part:
+                if plain.fileno() < 0:
+                    raise trio.ClosedResourceError("closed by another task of the connection")
                 await trio.lowlevel.wait_writable(plain)
                 with suppress(BlockingIOError):
                     part = part[plain.send(part) :]  # noqa: PLW2901 - it shrinks
