@@ -1,14 +1,17 @@
-"""What an event costs the server, beside sse-starlette on uvicorn: two loads, CPU time of the server, as ratios.
+"""What an event costs the server, and an idle stream: beside stock hypercorn, and sse-starlette on uvicorn.
 
     python benchmarks/cost_per_event.py
 
-The servers take turns, each pinned to one core and its client to the other, and each run is bounded in events. The
-figures are the server process's own user and system time, from after its start to the last event.
+The servers take turns, each pinned to one core and its client to the other, and each run is bounded in events. A cost
+is the server process's own user and system time, from when all streams are open to the last event; the memory of a
+stream is what the process has grown by with all of them open, divided by their number. Each ratio is against stock
+hypercorn, which serves the same app, and is the median of those of the rounds.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import signal
 import statistics
@@ -16,14 +19,35 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 SERVER_CORE, CLIENT_CORE = 0, 1
 TICKS = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
 
 APP = """
+from contextlib import asynccontextmanager
 import trio
 from trio_sse import SSE, App
+
+class Clock:
+    def __init__(self):
+        self.tick = trio.Event()
+
+    async def run(self):
+        while True:
+            await trio.sleep(0.1)
+            self.tick.set()
+            self.tick = trio.Event()
+
+@asynccontextmanager
+async def clock():
+    async with trio.open_nursery() as nursery:
+        made = Clock()
+        nursery.start_soon(made.run)
+        yield made
+        nursery.cancel_scope.cancel()
 
 async def tight(count: int):
     for number in range(count):
@@ -33,16 +57,22 @@ async def batched(count: int):
     for start in range(0, count, 64):
         yield [{"event": "tick", "data": {"n": n}} for n in range(start, min(start + 64, count))]
 
-async def paced(count: int):
+async def paced(count: int, clock: Clock):
     for number in range(count):
         yield {"event": "tick", "data": {"n": number}}
-        await trio.sleep(0.05)
+        await clock.tick.wait()
 
-app = App().add(*(SSE(f"/{f.__name__}/:count").handle(f) for f in (tight, batched, paced)))
+async def idle(count: int):
+    yield {"event": "tick", "data": {"n": 0}}
+    await trio.sleep(count)
+
+routes = [SSE(f"/{f.__name__}/:count").handle(f) for f in (tight, batched, idle)]
+app = App().provide(Clock, clock).add(*routes, SSE("/paced/:count").inject(clock=Clock).handle(paced))
 """
 
 PEER = """
 import asyncio, json
+from contextlib import asynccontextmanager
 from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -51,47 +81,100 @@ async def tight(count):
     for number in range(count):
         yield {"event": "tick", "data": json.dumps({"n": number})}
 
+class Clock:
+    async def run(self):
+        self.tick = asyncio.Event()
+        while True:
+            await asyncio.sleep(0.1)
+            self.tick.set()
+            self.tick = asyncio.Event()
+
+clock = Clock()
+
+@asynccontextmanager
+async def lifespan(app):
+    task = asyncio.create_task(clock.run())
+    yield
+    task.cancel()
+
 async def paced(count):
     for number in range(count):
         yield {"event": "tick", "data": json.dumps({"n": number})}
-        await asyncio.sleep(0.05)
+        await clock.tick.wait()
+
+async def idle(count):
+    yield {"event": "tick", "data": json.dumps({"n": 0})}
+    await asyncio.sleep(count)
 
 def route(function):
     async def endpoint(request):
         return EventSourceResponse(function(int(request.path_params["count"])))
     return Route(f"/{function.__name__}/{{count}}", endpoint)
 
-app = Starlette(routes=[route(tight), route(paced)])
+app = Starlette(routes=[route(tight), route(paced), route(idle)], lifespan=lifespan)
 """
 
 CLIENT = """
 import sys, trio
 
-async def read(port, path, got):
+async def read(port, path, clients, got):
     stream = await trio.open_tcp_stream("127.0.0.1", port)
     await stream.send_all(f"GET {path} HTTP/1.1\\r\\nHost: 127.0.0.1\\r\\n\\r\\n".encode())
-    rest = b""
+    rest, fresh = b"", True
     async for chunk in stream:
         rest = rest[-4:] + chunk
         got[0] += chunk.count(b"event: tick")
+        if fresh and b"event: tick" in chunk:
+            fresh = False
+            got[1] += 1
+            if got[1] == clients:
+                print(got[0], flush=True)
         if rest.endswith(b"0\\r\\n\\r\\n"):
             return
 
 async def main(port, path, clients):
-    got = [0]
+    got = [0, 0]
     with trio.fail_after(300):
         async with trio.open_nursery() as nursery:
             for _ in range(clients):
-                nursery.start_soon(read, port, path, got)
+                nursery.start_soon(read, port, path, clients, got)
     print(got[0])
 
 trio.run(main, int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
 """
 
+QUIET = ("--loglevel", "ERROR")
 SERVERS = {
-    "trio_sse": ["-m", "trio_sse", "run", "bench_app:app", "--bind", "127.0.0.1:{port}", "--loglevel", "ERROR"],
-    "sse-starlette": ["-m", "uvicorn", "bench_peer:app", "--port", "{port}", "--log-level", "error", "--no-access-log"],
+    "trio_sse": ("-m", "trio_sse", "run", "bench_app:app", "--bind", "127.0.0.1:{port}", *QUIET),
+    "hypercorn": (
+        "-c",
+        "import sys; from hypercorn.__main__ import main; sys.exit(main(sys.argv[1:]))",
+        *("-k", "trio", "-b", "127.0.0.1:{port}", "-w", "0", "--backlog", "2048", "--log-level", "ERROR"),
+        "bench_app:app",
+    ),
+    "sse-starlette": (
+        *("-m", "uvicorn", "bench_peer:app", "--port", "{port}", "--log-level", "error", "--no-access-log"),
+    ),
 }
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the clients ask for, and how it is told."""
+
+    name: str
+    path: str
+    clients: int
+    servers: tuple[str, ...]
+    unit: str = "us/event"
+
+
+LOADS = (
+    Load("tight generator, 4 streams", "/tight/20000", 4, ("hypercorn", "trio_sse", "sse-starlette")),
+    Load("batches of 64, 4 streams", "/batched/20000", 4, ("hypercorn", "trio_sse")),
+    Load("one event at a time, 500 streams", "/paced/40", 500, ("hypercorn", "trio_sse", "sse-starlette")),
+    Load("idle, 500 streams", "/idle/3600", 500, ("hypercorn", "trio_sse", "sse-starlette"), "KiB/stream"),
+)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -100,16 +183,29 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def measure(name: str, port: int, path: str, clients: int, folder: Path) -> float:
-    """Microseconds of server CPU for each event that arrived."""
+def resident(pid: int) -> int:
+    """KiB of memory that a process has."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE // 1024
+
+
+def measure(name: str, port: int, load: Load, folder: Path) -> float:
+    """Microseconds of server CPU for each event that arrived, or KiB for each open stream."""
     arguments = [part.format(port=port) for part in SERVERS[name]]
     server = subprocess.Popen(["taskset", "-c", str(SERVER_CORE), sys.executable, *arguments], cwd=folder)
     try:
         wait_for(port)
-        before = cpu_seconds(server.pid)
-        client = ["taskset", "-c", str(CLIENT_CORE), sys.executable, "client.py", str(port), path, str(clients)]
-        events = int(subprocess.run(client, cwd=folder, check=True, capture_output=True, text=True).stdout)
-        return (cpu_seconds(server.pid) - before) / events * 1e6
+        client = ["taskset", "-c", str(CLIENT_CORE), sys.executable, "client.py", str(port), load.path]
+        memory = resident(server.pid)
+        with subprocess.Popen([*client, str(load.clients)], cwd=folder, stdout=subprocess.PIPE, text=True) as running:
+            assert running.stdout is not None
+            first = int(running.stdout.readline())  # all streams are open, and so many events have come
+            if load.unit != "us/event":
+                grown = resident(server.pid) - memory
+                running.kill()
+                return grown / load.clients
+            cpu = cpu_seconds(server.pid)
+            last = int(running.stdout.readline())
+        return (cpu_seconds(server.pid) - cpu) / (last - first) * 1e6
     finally:
         server.send_signal(signal.SIGKILL)
         server.wait()
@@ -126,31 +222,25 @@ def wait_for(port: int) -> None:
 
 
 def main() -> None:
-    """Alternate the servers over both loads, and print medians and ratios."""
+    """Alternate the servers over all loads, and print medians and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    loads = [
-        ("tight generator, 4 streams", "trio_sse", "/tight/20000", 4),
-        ("tight generator, 4 streams", "sse-starlette", "/tight/20000", 4),
-        ("batches of 64, 4 streams", "trio_sse", "/batched/20000", 4),
-        ("one event at a time, 200 streams", "trio_sse", "/paced/100", 200),
-        ("one event at a time, 200 streams", "sse-starlette", "/paced/100", 200),
-    ]
-    figures: dict[tuple[str, str], list[float]] = {}
+    figures: dict[tuple[Load, str], list[float]] = {}
+    ports = itertools.count(20000)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, text in (("bench_app.py", APP), ("bench_peer.py", PEER), ("client.py", CLIENT)):
             (folder / file).write_text(text)
-        for turn in range(rounds):
-            for index, (load, server, path, clients) in enumerate(loads):
-                port = 20000 + turn * len(loads) + index
-                figures.setdefault((load, server), []).append(measure(server, port, path, clients, folder))
+        for _ in range(rounds):
+            for load in LOADS:
+                for server in load.servers:
+                    figures.setdefault((load, server), []).append(measure(server, next(ports), load, folder))
     for (load, server), values in figures.items():
-        peer = statistics.median(figures.get((load, "sse-starlette"), figures[loads[1][0], "sse-starlette"]))
-        middle = statistics.median(values)
+        stock = figures[load, "hypercorn"]
+        ratio = statistics.median(value / other for value, other in zip(values, stock, strict=True))
         spread = f"({min(values):.1f}-{max(values):.1f})"
-        print(f"{load:34} {server:14} {middle:7.1f} us/event {spread:16} {middle / peer:5.2f}x")
+        print(f"{load.name:33} {server:14} {statistics.median(values):7.1f} {load.unit:10} {spread:16} {ratio:5.2f}x")
 
 
 if __name__ == "__main__":
