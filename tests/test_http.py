@@ -316,6 +316,9 @@ def test_content_that_is_neither_text_nor_bytes_becomes_json() -> None:
     assert Response("text").encoded(encode_json) == Response("text")
     with pytest.raises(ValueError, match="a 204 response has no content"):
         Response({}, status=204)
+    with pytest.raises(ValueError, match="a 205 response has no content"):
+        Response(None, status=205)
+    assert (b"content-length", b"0") in Response(status=205).header_pairs()
 
 
 @pytest.mark.parametrize("status", [0, 100, 101, 199, 600])

@@ -164,7 +164,7 @@ def _check_content(_response: object, _field: object, content: object) -> None:
 def _check_status(response: Response, _field: object, status: int) -> None:
     if not 200 <= status <= 599:
         raise ValueError(f"a response has a status from 200 to 599, not {status!r}")
-    if status in WITHOUT_CONTENT and response.content not in (b"", ""):
+    if (status in WITHOUT_CONTENT or status == 205) and response.content not in (b"", ""):  # RFC 9110, 15.3.6
         raise ValueError(f"a {status} response has no content")
 
 
