@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
@@ -226,7 +226,7 @@ class Connection:
             await self._driver_ended.wait()
 
     @contextmanager
-    def _in_the_drain(self) -> Iterator[None]:
+    def _in_the_drain(self) -> Generator[None]:
         """Take part in the server's shutdown."""
         if self._drain is None:
             yield
@@ -296,8 +296,9 @@ class Connection:
 
     async def _send(self, message: MutableMapping[str, Any]) -> None:
         seconds = time_for(self.send_seconds, len(message.get("body", b"")))
+        limit = trio.move_on_after(seconds)
         try:
-            with trio.move_on_after(seconds) as limit:
+            with limit:
                 await self._raw_send(message)
         except OSError:  # how a server says that the client has gone (ASGI 2.4); hypercorn drops the message instead
             self.abort(EndReason.CLIENT_GONE)

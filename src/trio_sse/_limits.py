@@ -26,7 +26,7 @@ def _check_count(_limits: object, field: attrs.Attribute[Any], value: float | No
         raise BuildError(f"Limits({field.name}=…) is a number above 0, or None for no limit, not {value!r}")
 
 
-def _networks(texts: Iterable[str]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+def _networks(texts: Iterable[Any]) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
     try:
         return tuple(ipaddress.ip_network(text) for text in _several(texts, "trusted_proxies"))
     except ValueError as error:

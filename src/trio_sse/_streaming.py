@@ -148,23 +148,23 @@ class StreamExchange(Exchange):
 
     async def _emit(self, item: Any) -> bool:
         """Send an item or a batch of them in one write; True when the stream ends with it."""
-        frames, last = self._encode(item)
+        frames, count, last = self._encode(item)
         if frames:
             await self.connection.out.write(frames)
-            self.events += len(item) if isinstance(item, list) else 1
+            self.events += count
         else:
             await trio.lowlevel.checkpoint()
         return last
 
-    def _encode(self, item: Any) -> tuple[bytes, bool]:
-        """The frames of an item, and whether the stream ends with them."""
+    def _encode(self, item: Any) -> tuple[bytes, int, bool]:
+        """The frames of an item, how many there are, and whether the stream ends with them."""
         items: list[Any] = item
         try:
             if not isinstance(item, list):
-                return self._frame(item), isinstance(item, Done)
+                return self._frame(item), 1, isinstance(item, Done)
             ends = [index for index, each in enumerate(items) if isinstance(each, Done)]
             last = ends[0] + 1 if ends else len(items)
-            return b"".join([self._frame(each) for each in items[:last]]), bool(ends)
+            return b"".join([self._frame(each) for each in items[:last]]), last, bool(ends)
         except EventError as error:
             raise error.at(self.plan.label) from None
 

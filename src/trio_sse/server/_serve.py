@@ -16,7 +16,7 @@ from typing import Any
 import trio
 from hypercorn.config import Config
 from hypercorn.trio.run import worker_serve
-from hypercorn.utils import wrap_app
+from hypercorn.utils import wrap_app  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
 
 from ._config import make_config
 from ._contract import misfits

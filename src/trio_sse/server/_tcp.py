@@ -28,7 +28,7 @@ from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState
-from hypercorn.utils import parse_socket_addr
+from hypercorn.utils import parse_socket_addr  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
 
 from .._link import EXTENSION, Drain, Link, time_for
 from ._http1 import HTTP1, ChunkWriter
@@ -155,9 +155,10 @@ class TCPConnection(TCPServer):
         self.overloaded = overloaded
         self._plain = plain
         self._transport = stream if isinstance(stream, trio.SocketStream) else stream.transport_stream
+        self._shaking_hands = False
         self._broken = False
         self._writes = 0
-        self._rest = memoryview(b"")
+        self._rest: bytes | memoryview = b""
 
     async def run(self) -> None:
         """Serve the connection until it is closed. What goes wrong with it is logged and stays with it."""
@@ -172,17 +173,18 @@ class TCPConnection(TCPServer):
 
     async def _serve(self) -> None:
         alpn: str | None = "http/1.1"
-        if isinstance(self.stream, trio.SSLStream):
-            try:
-                with trio.fail_after(self.config.ssl_handshake_timeout):
-                    await self.stream.do_handshake()
-            except (trio.BrokenResourceError, trio.TooSlowError):
+        if self._plain is None:
+            self._shaking_hands = True
+            with trio.move_on_after(self.config.ssl_handshake_timeout) as limit:
+                await self.stream.do_handshake()
+            self._shaking_hands = False
+            if limit.cancelled_caught:
                 return
             alpn = self.stream.selected_alpn_protocol()
         async with Tasks(self) as self._task_group:
-            self.protocol = Protocol(self, self._task_group, alpn)
+            self.protocol = Protocol(self, self._task_group, alpn)  # pyright: ignore[reportIncompatibleVariableOverride]
             await self.protocol.initiate()
-            await self.idle_task.restart(self._task_group, self._idle_timeout)
+            await self.idle_task.restart(self._task_group, self._idle_timeout)  # pyright: ignore[reportUnknownMemberType]
             await self._read_data()
 
     @property
@@ -229,7 +231,7 @@ class TCPConnection(TCPServer):
         except OSError:  # it would block, or the client has gone: the long way finds out which
             return False
         if sent < len(data):
-            self._rest = memoryview(data)[sent:]
+            self._rest = data[sent:]
             return False
         return True
 
@@ -280,13 +282,14 @@ class TCPConnection(TCPServer):
 
     async def _send_plain(self, plain: stdlib_socket.socket, data: bytes) -> None:
         """Write what is left of another write, then this."""
-        for part in (self._rest, memoryview(data)):
+        for whole in (self._rest, data):
+            part = memoryview(whole)
             while part:
                 if plain.fileno() < 0:
                     raise trio.ClosedResourceError("closed by another task of the connection")
                 await trio.lowlevel.wait_writable(plain)
                 with suppress(BlockingIOError):
-                    part = part[plain.send(part) :]  # noqa: PLW2901 - it shrinks
+                    part = part[plain.send(part) :]
                     self._rest = part
 
     # -- closing
@@ -304,6 +307,11 @@ class TCPConnection(TCPServer):
         with suppress(OSError):
             self._transport.socket.setsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_LINGER, RESET)
         self._transport.socket.close()
+
+    def end_handshake(self) -> None:
+        """Break the connection off if TLS has not been agreed on: the server shuts down."""
+        if self._shaking_hands:
+            self.break_off()
 
     async def _close(self) -> None:
         with trio.move_on_after(CLOSE_SECONDS, shield=True) as limit, suppress(*GONE):

@@ -21,7 +21,7 @@ from hypercorn.trio.statsd import StatsdLogger
 from hypercorn.trio.udp_server import UDPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState, LifespanState
-from hypercorn.utils import repr_socket_addr
+from hypercorn.utils import repr_socket_addr  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
 
 from .._link import Drain
 from ._config import StreamConfig
@@ -143,6 +143,8 @@ class _Server:
         shared, seconds = self._shared, self._config.graceful_timeout
         scope.deadline = trio.current_time() + seconds + CUT_SECONDS
         shared.drain.begin(seconds)
+        for connection in tuple(self._open):
+            connection.end_handshake()
         await shared.context.terminated.set()
 
     async def _break_off_at_the_end(self) -> None:
