@@ -92,6 +92,9 @@ class Dispatcher:
     async def _turn_away(self, request: Request, error: HTTPError, receive: Receive, send: Send) -> None:
         self.settings.meter.refused(error.detail)
         response = turned_away(request, error, self.settings.some_seconds(), self.settings.json)
+        link = link_of(request.scope)
+        if link is not None and _busy(link) is not None and request.http_version.startswith("1"):
+            response = attrs.evolve(response, headers=(*response.headers, ("connection", "close")))
         await self._refuse(request, response, receive, send)
 
     def _match(self, request: Request) -> Match:
