@@ -21,6 +21,8 @@ TOOLS = {  # program: Debian package
     "node": "nodejs",
     "npm": "npm",
     "curl": "curl",
+    "nginx": "nginx-light",
+    "ip": "iproute2",
     "postgres": "postgresql",  # starts a server of its own on port 5432; the tests' own listens on no port
 }
 OLDEST = {"trio": "0.32.0", "hypercorn": "0.18.0", "attrs": "24.2.0", "msgspec": "0.21.0"}

@@ -115,6 +115,8 @@ LEVELS: dict[str, set[str]] = {
         "_exchange",
         "_streaming",
     },
+    "health": {"_errors", "_http", "_routes", "_link", "_statistics"},
+    "prometheus": {"_http", "_routes", "_statistics"},
     "auth": {"_errors", "_credentials", "_context", "_steps", "_calls", "_services"},
     # -- where the two halves meet
     "_app": {
@@ -151,6 +153,8 @@ LEVELS: dict[str, set[str]] = {
     "server._tcp": {"_link", "server._http1", "server._http2"},
     "server._worker": {"_link", "server._config", "server._listening", "server._tcp"},
     "server._serve": {"server._config", "server._contract", "server._worker"},
+    "server._reload": set(),
+    "server._processes": {"server._config", "server._serve", "server._reload"},
     "server": {"server._config", "server._serve"},
     # -- the testing kit
     "testing._leaks": set(),
@@ -195,7 +199,7 @@ LEVELS: dict[str, set[str]] = {
         "_app",
         "server",
     },
-    "__main__": {"_errors", "server._config", "server", "client"},
+    "__main__": {"_errors", "server._config", "server._processes", "server", "client"},
 }
 """Each module, lowest first, with the modules of the package that it may import. The root is the empty name."""
 

@@ -62,6 +62,17 @@ async def test_a_route_can_have_its_own_time_or_none(autojump_clock: MockClock) 
     assert never.writes == [BEAT]
 
 
+async def test_an_old_clock_and_a_short_time_change_nothing(autojump_clock: MockClock) -> None:
+    autojump_clock.jump(1000)
+    async with TestClient(App().add(SSE("/").heartbeat(0.5).handle(quiet))).stream("/") as stream:
+        await trio.sleep(0.4)
+        assert stream.writes == [BEAT]
+        await trio.sleep(0.2)
+        assert stream.writes == [BEAT] * 2
+        await trio.sleep(10)
+    assert stream.writes == [BEAT] * 22
+
+
 async def test_it_does_not_queue_up_behind_a_slow_client_nor_spin(autojump_clock: MockClock) -> None:
     async def eager() -> AsyncIterator[Any]:
         while True:

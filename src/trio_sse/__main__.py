@@ -18,6 +18,7 @@ from hypercorn.config import Config
 from ._errors import BuildError
 from .server import make_config, run
 from .server._config import OPTIONS, StreamConfig
+from .server._processes import SetupError, run_words, supervise, work
 
 __all__ = ("main",)
 
@@ -49,17 +50,32 @@ def _tail(options: dict[str, Any]) -> int:
 
 def _run(options: dict[str, Any]) -> int:
     target, file = options.pop("app"), options.pop("config")
+    workers, watched, control_fd = options.pop("workers"), options.pop("watched"), options.pop("control_fd")
+    given = None if file is None else StreamConfig.from_toml(file)  # pyright: ignore[reportUnknownMemberType] - an open PathLike
+    config = make_config(given, **options)
+    workers = workers or config.workers
+    if config.use_reloader and not watched:
+        watched = [Path()]
     try:
-        app = load(target)
-        check = getattr(app, "check", None)
-        if check is not None:
-            check()
-        config = None if file is None else StreamConfig.from_toml(file)  # pyright: ignore[reportUnknownMemberType] - an open PathLike
-        run(app, config=make_config(config, **options))
-    except (BuildError, LoadError) as error:
+        if control_fd is not None:
+            work(_checked(target), config, control_fd)
+        elif workers > 1 or watched:
+            config.workers = 1  # or else hypercorn sets SO_REUSEPORT, and a port that is in use goes unnoticed
+            return supervise(config, run_words(target, file, options), workers, watched)
+        else:
+            run(_checked(target), config=config)
+    except (BuildError, LoadError, SetupError) as error:
         print(f"trio-sse: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _checked(target: str) -> Any:
+    app = load(target)
+    check = getattr(app, "check", None)
+    if check is not None:
+        check()
+    return app
 
 
 class LoadError(Exception):
@@ -94,11 +110,28 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("run", help="serve an app through hypercorn", argument_default=argparse.SUPPRESS)
     command.add_argument("app", metavar="module:name", help="where the app is")
     command.add_argument("--config", metavar="FILE", default=None, help="a TOML file of hypercorn's options")
+    _add_processes(command.add_argument_group("processes"))
     group = command.add_argument_group("hypercorn's options", "see hypercorn's documentation for what they mean")
     for name in sorted(OPTIONS):
         _add_option(group, name)
     _add_tail(commands.add_parser("tail", help="print a stream of events"))
     return parser
+
+
+def _add_processes(group: Any) -> None:
+    group.add_argument("--workers", metavar="N", type=_count, default=None, help="so many processes")
+    group.add_argument(
+        "--reload",
+        dest="watched",
+        action="append_const",
+        const=Path(),
+        default=[],
+        help="start anew when a Python file in the current directory changes",
+    )
+    group.add_argument(
+        "--reload-dir", dest="watched", metavar="FOLDER", action="append", type=Path, help="the same for another folder"
+    )
+    group.add_argument("--control-fd", metavar="N", type=int, default=None, help=argparse.SUPPRESS)
 
 
 def _add_tail(command: argparse.ArgumentParser) -> None:

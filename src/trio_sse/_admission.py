@@ -5,6 +5,7 @@ Owns the counts that limits are held against. Nobody is ever put out for somebod
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Hashable
 
@@ -23,8 +24,13 @@ class Admission:
         self.limits = limits
         self.open = 0
         self.by_client: Counter[Hashable] = Counter()
-        self._allowance = limits.streams_per_second or 0.0
+        self._allowance = math.inf  # what a second allows, but for what has been used of it
         self._allowed_at = 0.0
+
+    @property
+    def full(self) -> bool:
+        """Whether as many streams are open as may be."""
+        return self.limits.streams is not None and self.open >= self.limits.streams
 
     def enter(self) -> Ticket:
         """Let a stream in, before any of its steps.
@@ -32,7 +38,7 @@ class Admission:
         Raises:
             ServiceUnavailable: There are too many.
         """
-        if self.limits.streams is not None and self.open >= self.limits.streams:
+        if self.full:
             raise ServiceUnavailable("Too many streams are open.", come_back=True)
         if self.limits.streams_per_second is not None:
             self._spend(self.limits.streams_per_second)
@@ -67,12 +73,14 @@ class Ticket:
         """Count the stream for a client; the last one named is the one.
 
         Raises:
-            TooManyRequests: The client has too many.
+            TooManyRequests: The client has too many; the stream counts for whom it did before.
         """
         by_client, most = self._admission.by_client, self._admission.limits.streams_per_client
-        self._give_back()
+        if self._claimed and client == self._client:
+            return
         if most is not None and by_client[client] >= most:
             raise TooManyRequests("You have too many streams open.", come_back=True)
+        self._give_back()
         by_client[client] += 1
         self._client, self._claimed = client, True
 

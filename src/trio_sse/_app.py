@@ -274,6 +274,7 @@ class App:
 
     @cached_property
     def _settings(self) -> Settings:
+        admission = Admission(self.limits)
         return Settings(
             json=self.json,
             error_event=self.error_event,
@@ -281,8 +282,8 @@ class App:
             url=self.url,
             wall_clock=self.wall_clock,
             reconnect=self.reconnect_between,
-            admission=Admission(self.limits),
-            meter=Meter(),
+            admission=admission,
+            meter=Meter(lambda: admission.full),
         )
 
     @property

@@ -232,6 +232,7 @@ class Connection:
             yield
             return
         self._drain.join(self._begin_drain)
+        self.end_at(self._drain.deadline, EndReason.DRAINING)  # for one that is let in while others are turned away
         try:
             yield
         finally:

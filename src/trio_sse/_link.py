@@ -106,4 +106,4 @@ def link_of(scope: Any) -> Link | None:
 
 def time_for(seconds: float, size: int) -> float:
     """How long a write of so many bytes may take, where one of up to 64 KiB may take `seconds`."""
-    return seconds * (1 + size // PIECE)
+    return seconds * max(1, -(-size // PIECE))

@@ -35,6 +35,7 @@ class Outgoing:
         started: Whether the headers have gone out.
         last_write: When the last write ended, in Trio's time.
         bytes: Bytes of the body that have been written.
+        ended: Whether the end of the response has begun to go out.
     """
 
     def __init__(self, send: Send, write_now: WriteNow | None = None) -> None:
@@ -43,6 +44,8 @@ class Outgoing:
         self.started = False
         self.last_write = 0.0
         self.bytes = 0
+        self.ended = False
+        self._held = False
         self._writes = 0
         self._writing = False
         self._turn: trio.Event | None = None
@@ -55,12 +58,12 @@ class Outgoing:
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Send the status and the headers."""
         self.started = True
-        await self._send({"type": "http.response.start", "status": status, "headers": list(headers)})
+        await self._exclusively({"type": "http.response.start", "status": status, "headers": list(headers)})
 
     async def write(self, data: bytes) -> None:
         """Send a part of the body: a cancellation point, and every so often a schedule point."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._writing or self._write_now is None or not self._write_now(data):
+        if self._writing or self._held or self._write_now is None or not self._write_now(data):
             await self._exclusively({"type": "http.response.body", "body": data, "more_body": True})
         self.last_write = trio.current_time()
         self.bytes += len(data)
@@ -70,16 +73,22 @@ class Outgoing:
 
     async def end(self, data: bytes = b"") -> None:
         """Send the last part of the body."""
+        self.ended, self._held = True, False
         await self._exclusively({"type": "http.response.body", "body": data, "more_body": False})
 
     async def end_abruptly(self, data: bytes) -> None:
         """Send a last part of the body without saying that it is the last."""
+        self.ended, self._held = True, False
         await self._exclusively({"type": "http.response.body", "body": data, "more_body": True})
 
     async def quiet(self) -> None:
         """Wait until no write is under way."""
         while self._writing:
             await self._wait_for_turn()
+
+    def hold(self) -> None:
+        """Let the write under way go out, and none after it but the end."""
+        self._held = True
 
     async def _wait_for_turn(self) -> None:
         if self._turn is None:
@@ -88,6 +97,8 @@ class Outgoing:
 
     async def _exclusively(self, message: MutableMapping[str, Any]) -> None:
         await self.quiet()
+        if self._held:
+            await trio.sleep_forever()  # who holds it is about to cancel the writer
         self._writing = True
         try:
             await self._send(message)

@@ -69,8 +69,11 @@ def turned_away(request: Request, error: HTTPError, seconds: float, json: JSONEn
     """The response for a client that is to come back after some seconds.
 
     A status other than 200 would end a browser's EventSource for good, 503 included, so it gets an empty stream that
-    tells it when to reconnect. Anybody else gets the error, with Retry-After.
+    tells it when to reconnect. Anybody else gets the error, with Retry-After. Where the error has one already, in
+    seconds, that is when to come back.
     """
+    given = error.headers.get("retry-after", "")
+    seconds = float(given) if given.isdecimal() else seconds
     if request.method == "GET" and asks_for_event_stream(",".join(request.headers.all("accept")) or None):
         return Response(retry_frame(seconds), headers=STREAM_HEADERS)
     error.headers.setdefault("retry-after", str(math.ceil(seconds)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import attrs
@@ -17,6 +17,9 @@ import trio
 __all__ = ("Meter", "RouteStatistics", "Statistics", "Stream")
 
 access_log = logging.getLogger("trio_sse.access")
+
+MOST_DETAILS = 100
+OTHER = "other"
 
 
 @attrs.frozen
@@ -49,8 +52,10 @@ class Statistics:
         events: Events that have been sent.
         bytes: Bytes that have been sent, headers not counted.
         ended: How many have ended, by what has ended them; see `RouteStatistics`.
-        refused: How many requests have been turned away, by the detail that they were told.
+        refused: How many requests have been turned away, by the detail that they were told; `other` once there are
+            more than a hundred different ones.
         routes: The same for each route, by its label, such as `SSE /orders/:order/events`.
+        full: Whether as many streams are open as `Limits(streams=…)` lets in.
     """
 
     open: int
@@ -60,6 +65,7 @@ class Statistics:
     ended: Mapping[str, int]
     refused: Mapping[str, int]
     routes: Mapping[str, RouteStatistics]
+    full: bool
 
     @property
     def slow(self) -> int:
@@ -105,16 +111,22 @@ class _Route:
 
 
 class Meter:
-    """Counts an app's streams."""
+    """Counts an app's streams.
 
-    def __init__(self) -> None:
+    Args:
+        is_full: Whether no more streams are let in.
+    """
+
+    def __init__(self, is_full: Callable[[], bool] = lambda: False) -> None:
+        self._is_full = is_full
         self._open: dict[Stream, float] = {}
         self._routes: dict[str, _Route] = {}
         self._refused: Counter[str] = Counter()
 
     def refused(self, why: str) -> None:
-        """Note that a client has been turned away."""
-        self._refused[why] += 1
+        """Note that a client has been turned away. What tells of a user or an order must not fill the memory."""
+        known = why in self._refused or len(self._refused) < MOST_DETAILS
+        self._refused[why if known else OTHER] += 1
 
     def opened(self, stream: Stream) -> None:
         """Note that a stream has begun."""
@@ -150,6 +162,7 @@ class Meter:
             ended=dict(ended),
             refused=dict(self._refused),
             routes=routes,
+            full=self._is_full(),
         )
 
 

@@ -89,6 +89,7 @@ class StreamExchange(Exchange):
             if connection.out.started:
                 connection.start(self._tell_to_reconnect, "farewell")
         elif policy == "hand over" and connection.out.writing:
+            connection.out.hold()
             connection.start(self._hand_over, "farewell")
         else:
             connection.abort(EndReason.DRAINING)
@@ -98,7 +99,10 @@ class StreamExchange(Exchange):
         self.connection.abort(EndReason.DRAINING)
 
     async def _tell_to_reconnect(self) -> None:
-        await self.connection.out.write(self._farewell())
+        out = self.connection.out
+        await out.quiet()
+        if not out.ended:  # or else the end has said it
+            await out.write(self._farewell())
 
     def _farewell(self) -> bytes:
         """What a client is told when the server shuts down, once: when to reconnect."""

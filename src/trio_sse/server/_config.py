@@ -82,8 +82,9 @@ def make_config(config: Config | None = None, **options: Any) -> StreamConfig:
 def _check(name: str) -> None:
     if name in MANAGED:
         raise TypeError(
-            f"{name!r} is an option of hypercorn's process manager, which serve() and run() do not use; "
-            "for several processes or a reloader start the app with hypercorn: hypercorn -k trio module:app"
+            f"{name!r} is an option of hypercorn's process manager, which serve() and run() do not use; for several "
+            "processes start the app with trio-sse run --workers, for a reloader with trio-sse run --reload, "
+            "or either with stock hypercorn: hypercorn -k trio module:app"
         )
     if name not in OPTIONS:
         close = difflib.get_close_matches(name, OPTIONS, n=1)

@@ -1,6 +1,7 @@
 """HTTP/2 as hypercorn speaks it, with what streams that live long need of it.
 
-Owns back-pressure by flow control, the end of streams that were cut off, and requests that come during a shutdown.
+Owns back-pressure by flow control, the end of streams that were cut off or reset, and requests that cannot be taken as
+hypercorn does: malformed ones, and those that come during a shutdown.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from contextlib import suppress
 from typing import Any
 
 import h2.events
+import trio
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
-from hypercorn.events import Updated
+from hypercorn.events import Closed, Event, Updated
 from hypercorn.protocol.events import Body, StreamClosed
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h2 import BUFFER_HIGH_WATER, BUFFER_LOW_WATER, H2Protocol, StreamBuffer
@@ -52,15 +54,30 @@ class Buffer(StreamBuffer):
 class HTTP2(H2Protocol):
     """hypercorn's HTTP/2, with flow control that holds, and streams that end."""
 
+    async def handle(self, event: Event) -> None:
+        """Take what has happened. What waits for the client to take something ends with the connection."""
+        if isinstance(event, Closed):
+            for buffer in self.stream_buffers.values():
+                await buffer.close()
+        await super().handle(event)
+
     async def stream_send(self, event: StreamEvent) -> None:
         """Send what the app has sent."""
+        if self.closed:
+            await trio.lowlevel.checkpoint()  # nothing else holds up an app that sends on
+            return
         if isinstance(event, Body):
-            buffer = self.stream_buffers.get(event.stream_id)
-            if isinstance(buffer, Buffer):
-                await buffer.room()
+            await self._wait_for_room(event.stream_id)
         elif isinstance(event, StreamClosed):
             await self._end_unfinished(event.stream_id)
         await super().stream_send(event)
+
+    async def _wait_for_room(self, stream_id: int) -> None:
+        buffer = self.stream_buffers.get(stream_id)
+        if buffer is None or buffer.complete:
+            await trio.lowlevel.checkpoint()  # as above
+        elif isinstance(buffer, Buffer):
+            await buffer.room()
 
     async def _end_unfinished(self, stream_id: int) -> None:
         """Reset a stream that the app has left without ending it: otherwise it would stay open in silence."""
@@ -69,26 +86,51 @@ class HTTP2(H2Protocol):
             return
         with suppress(ProtocolError):  # the client has ended it, or the whole connection
             self.connection.reset_stream(stream_id, ErrorCodes.INTERNAL_ERROR)
-        await buffer.close()
-        del self.stream_buffers[stream_id]
-        with suppress(KeyError):
-            self.priority.remove_stream(stream_id)
+        await self._forget(stream_id)
         await self._flush()
 
+    async def _forget(self, stream_id: int) -> None:
+        """Have a stream that was reset taken out by the task that sends, which may be busy with it right now."""
+        buffer = self.stream_buffers.get(stream_id)
+        if buffer is not None:
+            await buffer.close()
+            await self._window_updated(stream_id)
+
     async def _create_stream(self, request: h2.events.RequestReceived) -> None:
+        if _is_malformed(request):
+            self.connection.reset_stream(request.stream_id, ErrorCodes.PROTOCOL_ERROR)
+            return
         await super()._create_stream(request)
         buffer = self.stream_buffers.get(request.stream_id)
         if buffer is not None and not buffer.buffer:  # the app has yet to run
             self.stream_buffers[request.stream_id] = Buffer(self.context.event_class)
 
+    async def _priority_updated(self, event: h2.events.PriorityUpdated) -> None:
+        """Ignore it: it is deprecated (RFC 9113, 5.3.2), and may name any number of streams that never come."""
+
     async def _handle_events(self, events: list[Any]) -> None:
         for event in events:
-            if isinstance(event, h2.events.RequestReceived) and self.context.terminated.is_set():
-                await self._create_stream(event)  # the app turns it away, with an answer
-                await self.send(Updated(idle=False))
-            elif isinstance(event, h2.events.DataReceived) and event.stream_id not in self.streams:
-                with suppress(ProtocolError):  # the rest of a body whose request has been answered
-                    self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            else:
-                await super()._handle_events([event])
+            if self.closed:
+                return
+            await self._handle_event(event)
         await self._flush()
+
+    async def _handle_event(self, event: Any) -> None:
+        if isinstance(event, h2.events.RequestReceived) and self.context.terminated.is_set():
+            await self._create_stream(event)  # the app turns it away, with an answer
+            await self.send(Updated(idle=False))
+        elif isinstance(event, h2.events.DataReceived) and event.stream_id not in self.streams:
+            with suppress(ProtocolError):  # the rest of a body whose request has been answered
+                self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        else:
+            await super()._handle_events([event])
+        if isinstance(event, h2.events.StreamReset):
+            await self._forget(event.stream_id)
+            if self.idle:
+                await self.send(Updated(idle=True))
+
+
+def _is_malformed(request: h2.events.RequestReceived) -> bool:
+    """Whether it lacks a path, as CONNECT to elsewhere does, or is not ASCII, which hypercorn takes for granted."""
+    values = {bytes(name): bytes(value) for name, value in request.headers or ()}
+    return not all(values.get(name, b"\xff").isascii() for name in (b":method", b":path"))
