@@ -27,6 +27,7 @@ autodoc_typehints_format = "short"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
 
 nitpick_ignore_regex = [
     (r"py:.*", r"(collections|contextlib|enum|hypercorn|ssl|trio|types|typing)\..*"),

@@ -45,7 +45,7 @@ class Outgoing:
         self.last_write = 0.0
         self.bytes = 0
         self.ended = False
-        self._held = False
+        self._when_quiet: Callable[[], None] | None = None
         self._writes = 0
         self._writing = False
         self._turn: trio.Event | None = None
@@ -63,7 +63,7 @@ class Outgoing:
     async def write(self, data: bytes) -> None:
         """Send a part of the body: a cancellation point, and every so often a schedule point."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._writing or self._held or self._write_now is None or not self._write_now(data):
+        if self._writing or self._write_now is None or not self._write_now(data):
             await self._exclusively({"type": "http.response.body", "body": data, "more_body": True})
         self.last_write = trio.current_time()
         self.bytes += len(data)
@@ -73,32 +73,30 @@ class Outgoing:
 
     async def end(self, data: bytes = b"") -> None:
         """Send the last part of the body."""
-        self.ended, self._held = True, False
+        self.ended = True
         await self._exclusively({"type": "http.response.body", "body": data, "more_body": False})
 
     async def end_abruptly(self, data: bytes) -> None:
         """Send a last part of the body without saying that it is the last."""
-        self.ended, self._held = True, False
+        self.ended = True
         await self._exclusively({"type": "http.response.body", "body": data, "more_body": True})
 
     async def quiet(self) -> None:
         """Wait until no write is under way."""
         while self._writing:
-            await self._wait_for_turn()
+            if self._turn is None:
+                self._turn = trio.Event()
+            await self._turn.wait()
 
-    def hold(self) -> None:
-        """Let the write under way go out, and none after it but the end."""
-        self._held = True
-
-    async def _wait_for_turn(self) -> None:
-        if self._turn is None:
-            self._turn = trio.Event()
-        await self._turn.wait()
+    def when_quiet(self, then: Callable[[], None]) -> None:
+        """Have a function called when no write is under way: between two, however soon the next one follows."""
+        if self._writing:
+            self._when_quiet = then
+        else:
+            then()
 
     async def _exclusively(self, message: MutableMapping[str, Any]) -> None:
         await self.quiet()
-        if self._held:
-            await trio.sleep_forever()  # who holds it is about to cancel the writer
         self._writing = True
         try:
             await self._send(message)
@@ -107,3 +105,6 @@ class Outgoing:
             if self._turn is not None:
                 self._turn.set()
                 self._turn = None
+            if self._when_quiet is not None:
+                then, self._when_quiet = self._when_quiet, None
+                then()

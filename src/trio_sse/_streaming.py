@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Hashable
+from functools import partial
 from typing import Any
 
 import trio
@@ -88,15 +89,10 @@ class StreamExchange(Exchange):
         if policy == "finish":
             if connection.out.started:
                 connection.start(self._tell_to_reconnect, "farewell")
-        elif policy == "hand over" and connection.out.writing:
-            connection.out.hold()
-            connection.start(self._hand_over, "farewell")
+        elif policy == "hand over":
+            connection.out.when_quiet(partial(connection.abort, EndReason.DRAINING))
         else:
             connection.abort(EndReason.DRAINING)
-
-    async def _hand_over(self) -> None:
-        await self.connection.out.quiet()
-        self.connection.abort(EndReason.DRAINING)
 
     async def _tell_to_reconnect(self) -> None:
         out = self.connection.out

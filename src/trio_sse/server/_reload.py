@@ -94,6 +94,11 @@ class End:
     was_ready: bool = False
     was_asked: bool = False
 
+    @property
+    def was_in_order(self) -> bool:
+        """Whether it had served what it was to serve: it was asked to drain, or has had `max_requests`."""
+        return self.was_ready and not self.code
+
     @classmethod
     def of(cls, pid: int, status: int, *, was_ready: bool) -> End:
         """What a status says. SIGTERM ends a worker only while it imports: it has been asked to, by whomever."""
@@ -161,7 +166,7 @@ class Crew:
             if not proven and not end.was_asked:
                 self._give_up(end)
                 return
-            delay = next_delay(delay, trio.current_time() - began)
+            delay = next_delay(0 if end.was_in_order else delay, trio.current_time() - began)
             logger.warning("%s; starting another in %.1f s", end.text, delay)
             with trio.move_on_after(delay):
                 await self._draining.wait()
