@@ -30,9 +30,9 @@ napoleon_use_rtype = False
 napoleon_use_ivar = True
 
 nitpick_ignore_regex = [
-    (r"py:.*", r"(collections|contextlib|enum|hypercorn|ssl|trio|types|typing)\..*"),
+    (r"py:.*", r"(collections|contextlib|enum|hypercorn|prometheus_client|ssl|trio|types|typing)\..*"),
     (r"py:.*", r"trio_sse\.[a-z_.]*_[a-z]+\.[A-Za-z_]+"),  # what the public names are made of, and not public itself
-    (r"py:class", r"Handler|Path|Step"),  # the same, in the constructors that attrs makes
+    (r"py:class", r"DrainPolicy|Handler|Path|Step"),  # the same, in the constructors that attrs makes
 ]
 
 
