@@ -153,8 +153,8 @@ LEVELS: dict[str, set[str]] = {
     "server._tcp": {"_link", "server._http1", "server._http2"},
     "server._worker": {"_link", "server._config", "server._listening", "server._tcp"},
     "server._serve": {"server._config", "server._contract", "server._worker"},
-    "server._reload": set(),
-    "server._processes": {"server._config", "server._serve", "server._reload"},
+    "server._crew": set(),
+    "server._processes": {"server._config", "server._serve", "server._crew"},
     "server": {"server._config", "server._serve"},
     # -- the testing kit
     "testing._leaks": set(),

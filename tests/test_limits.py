@@ -432,12 +432,13 @@ def test_a_rate_is_a_number_above_0(wrong: Any) -> None:
         (
             "trusted_proxies",
             ["10.0.0.1/8"],
-            "takes addresses and networks, such as '10.0.0.0/8': 10.0.0.1/8 has host bits set",
+            "takes addresses and networks, such as '10.0.0.0/8', and 'unix:': 10.0.0.1/8 has host bits set",
         ),
         (
             "trusted_proxies",
             ["a"],
-            "takes addresses and networks, such as '10.0.0.0/8': 'a' does not appear to be an IPv4 or IPv6 network",
+            "takes addresses and networks, such as '10.0.0.0/8', and 'unix:': "
+            "'a' does not appear to be an IPv4 or IPv6 network",
         ),
     ],
 )

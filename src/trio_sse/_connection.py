@@ -94,6 +94,7 @@ class Connection:
         self._finish_scope = trio.CancelScope(shield=True)  # likewise
         self._end = trio.CancelScope()
         self._end_reason = EndReason.EXPIRED
+        self._send_limit: trio.CancelScope | None = None
         self._handler_ended = False
         self._nobody_listens = False
         self._errors: list[Exception] = []
@@ -207,7 +208,10 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
             self._keep(error)
         else:
-            self.abort(EndReason.CLIENT_GONE)
+            late = self._send_limit is not None and self._send_limit.cancel_called
+            self.abort(
+                EndReason.TOO_SLOW if late else EndReason.CLIENT_GONE
+            )  # a server may hang up on one that is late
 
     async def _receive_until_disconnect(self) -> None:
         """Take all that the server has. After the disconnect hypercorn's `receive` blocks for ever."""
@@ -297,7 +301,7 @@ class Connection:
 
     async def _send(self, message: MutableMapping[str, Any]) -> None:
         seconds = time_for(self.send_seconds, len(message.get("body", b"")))
-        limit = trio.move_on_after(seconds)
+        limit = self._send_limit = trio.move_on_after(seconds)
         try:
             with limit:
                 await self._raw_send(message)

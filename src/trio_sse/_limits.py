@@ -9,7 +9,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, Final, Literal, cast
 
 import attrs
 
@@ -26,6 +26,9 @@ AUTHORITY = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(?P<port>[0-9
 """A host with or without a port, in lower case (RFC 9110, 7.2). Names beyond ASCII come as Punycode."""
 
 DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+UNIX: Final = "unix:"
+"""Stands among trusted proxies for whoever connects by a Unix socket, and so has no address."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -52,12 +55,15 @@ def _several(texts: object, name: str, example: str) -> tuple[str, ...]:
     return cast("tuple[str, ...]", several)
 
 
-def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
+def _proxies(texts: Iterable[str]) -> tuple[Network | Literal["unix:"], ...]:
     try:
-        return tuple(ipaddress.ip_network(text) for text in _several(texts, "trusted_proxies", "10.0.0.0/8"))
+        return tuple(
+            UNIX if text == UNIX else ipaddress.ip_network(text)
+            for text in _several(texts, "trusted_proxies", "10.0.0.0/8")
+        )
     except ValueError as error:
         raise BuildError(
-            f"Limits(trusted_proxies=…) takes addresses and networks, such as '10.0.0.0/8': {error}"
+            f"Limits(trusted_proxies=…) takes addresses and networks, such as '10.0.0.0/8', and 'unix:': {error}"
         ) from None
 
 
@@ -110,7 +116,8 @@ class Limits:
         origins: Pages of other origins whose requests are let in: `("https://app.example.org",)`. Those of the app's
             own host always are, so name `hosts` too; and so are requests without an Origin, whose answers no page of
             another origin can read. Others get a 403. None lets every page in; an empty tuple, only pages of its own.
-        trusted_proxies: Addresses and networks of proxies whose X-Forwarded-For is believed.
+        trusted_proxies: Addresses and networks of proxies whose X-Forwarded-For is believed; `"unix:"` for whoever
+            connects by a Unix socket.
 
     Raises:
         BuildError: A value is not of its kind.
@@ -123,7 +130,7 @@ class Limits:
     query_bytes: int | None = attrs.field(default=8 * 1024, validator=_check_whole)
     hosts: tuple[str, ...] | None = attrs.field(default=None, converter=_hosts)
     origins: tuple[str, ...] | None = attrs.field(default=None, converter=_origins)
-    trusted_proxies: tuple[Network, ...] = attrs.field(default=(), converter=_networks)
+    trusted_proxies: tuple[Network | Literal["unix:"], ...] = attrs.field(default=(), converter=_proxies)
 
     def check(self, request: Request) -> None:
         """Hold a request against what can be seen in it alone.
@@ -152,12 +159,18 @@ class Limits:
         text = "" if request.client is None else request.client[0]
         address = _address(text)
         hops = ",".join(request.headers.all("x-forwarded-for")).split(",") if self.trusted_proxies else []
-        while hops and address is not None and any(address in network for network in self.trusted_proxies):
+        while hops and self._trusts(address):
             before = _address(_without_port(hops.pop().strip()))
             if before is None:
                 break
             address = before
         return text if address is None else _client(address)
+
+    def _trusts(self, hop: Address | None) -> bool:
+        """Whether a hop is a trusted proxy. One without an address has connected by a Unix socket."""
+        if hop is None:
+            return UNIX in self.trusted_proxies
+        return any(hop in network for network in self.trusted_proxies if network != UNIX)
 
     @staticmethod
     def _host_of(request: Request) -> str:

@@ -5,6 +5,7 @@ Owns their start, their output line by line, and their end: none outlives its te
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import signal
@@ -35,7 +36,7 @@ class Program:
         self.process = process
         self.output: list[str] = []
         self.port = 0
-        self._written, self._read = trio.open_memory_channel[str](10_000)
+        self._written, self._read = trio.open_memory_channel[str](math.inf)
 
     async def line(self) -> str:
         """The next line.
@@ -124,7 +125,7 @@ async def running(
         start_new_session=True,
     )
     program = Program(process)
-    async with trio.open_nursery() as nursery, program._read:
+    async with program._read, trio.open_nursery() as nursery:
         nursery.start_soon(program._collect)
         try:
             yield program

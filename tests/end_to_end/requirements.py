@@ -20,6 +20,7 @@ TOOLS = {
     "node": ("the tests with the npm package eventsource", "apt-get install nodejs npm, or https://nodejs.org (20+)"),
     "npm": ("the tests with the npm package eventsource", "apt-get install npm, or https://nodejs.org"),
     "chromium": ("the tests in a browser", "apt-get install chromium"),
+    "nginx": ("the tests behind nginx", "apt-get install nginx-light"),
     "postgres": ("the tests with PostgreSQL", "apt-get install postgresql"),
 }
 

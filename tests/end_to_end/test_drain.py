@@ -71,10 +71,13 @@ async def retries(peers: list[Peer]) -> list[int]:
     return told
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
 @within(60)
-async def test_a_thousand_clients_are_told_when_to_come_back_and_every_handler_ends(many_files: None) -> None:
+async def test_a_thousand_clients_are_told_when_to_come_back_and_every_handler_ends(
+    many_files: None, workers: str
+) -> None:
     async with (
-        process("trio-sse", "end_to_end.crowd:quiet", "--graceful-timeout", "5") as server,
+        process("trio-sse", "end_to_end.crowd:quiet", "--graceful-timeout", "5", "--workers", workers) as server,
         AsyncExitStack() as stack,
     ):
         peers = await open_many(server.port, MANY, stack)

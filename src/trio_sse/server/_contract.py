@@ -22,6 +22,7 @@ SIGNATURES: Final[Mapping[str, str]] = {
     "trio.task_group:TaskGroup.spawn_app": "self app config scope send",
     "trio.lifespan:Lifespan.__init__": "self app config state",
     "trio.lifespan:Lifespan.handle_lifespan": "self task_status",
+    "trio.lifespan:Lifespan.asgi_send": "self message",
     "trio.lifespan:Lifespan.wait_for_startup": "self",
     "trio.lifespan:Lifespan.wait_for_shutdown": "self",
     "trio.udp_server:UDPServer.__init__": "self app config context state socket",

@@ -25,8 +25,8 @@ import trio
 from hypercorn.config import Sockets
 
 from ._config import StreamConfig
-from ._reload import CLEANUP_SECONDS, MARGIN_SECONDS, Crew, Reloader, SetupError, watching
-from ._serve import ASGIApp, Message, Receive, Send, serve
+from ._crew import CLEANUP_SECONDS, MARGIN_SECONDS, Crew, Reloader, SetupError, watching
+from ._serve import ASGIApp, serve
 
 __all__ = ("SetupError", "run_words", "supervise", "work")
 
@@ -282,31 +282,20 @@ class _Part:
         self._asked = trio.Event()
         self._scope = trio.CancelScope()
         self._accepts = False
-        self._failed = False
 
     async def run(self, app: ASGIApp, config: StreamConfig, early: set[int]) -> None:
         """Serve an app."""
-        watched = partial(self._watch_the_start, app)
         with trio.open_signal_receiver(signal.SIGTERM) as signals, self._scope:
             if signal.SIGTERM in early:
                 self._drain()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._obey_signals, signals)
                 nursery.start_soon(self._obey_master)
-                await serve(watched, config=config, shutdown_trigger=self._asked.wait, task_status=self)
+                await serve(app, config=config, shutdown_trigger=self._asked.wait, task_status=self)
                 nursery.cancel_scope.cancel(reason="the worker has drained")
 
-    async def _watch_the_start(self, app: ASGIApp, scope: Message, receive: Receive, send: Send) -> None:
-        async def note(message: Message) -> None:
-            self._failed = self._failed or message["type"] == "lifespan.startup.failed"
-            await send(message)
-
-        await app(scope, receive, note if scope["type"] == "lifespan" else send)
-
     def started(self, value: object = None) -> None:
-        """Called by `serve` when it listens; hypercorn's does so even if the app has failed, and the end is near."""
-        if self._failed:
-            return
+        """Called by `serve` when it listens."""
         self._accepts = True
         with suppress(OSError):  # the master has gone, of which _obey_master hears too
             self._channel.send(READY)

@@ -88,15 +88,15 @@ def run(app: ASGIApp, *, config: Config | None = None, **options: Any) -> None:
     Raises:
         Exception: As for `serve`; an uncaught one ends the process with a status other than 0.
     """
-    trio.run(partial(_run, app, config, options))
+    trio.run(_run, app, make_config(config, **options))
 
 
-async def _run(app: ASGIApp, config: Config | None, options: dict[str, Any]) -> None:
+async def _run(app: ASGIApp, config: Config) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         asked = trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, signals, asked, nursery.cancel_scope)
-            await serve(app, config=config, shutdown_trigger=asked.wait, **options)
+            await serve(app, config=config, shutdown_trigger=asked.wait)
             nursery.cancel_scope.cancel(reason="the server has shut down")
 
 

@@ -157,6 +157,7 @@ class TCPConnection(TCPServer):
         self._transport = stream if isinstance(stream, trio.SocketStream) else stream.transport_stream
         self._shaking_hands = False
         self._broken = False
+        self._read_all = False
         self._writes = 0
         self._rest: bytes | memoryview = b""
 
@@ -207,6 +208,14 @@ class TCPConnection(TCPServer):
         write_now = ChunkWriter(self, stream) if direct else None
         return Link(self.shared.drain, self.overloaded, write_now, stream.app_send)
 
+    # -- reading
+
+    async def _read_data(self) -> None:
+        """Read until the client has gone. There is no next request to wait for then."""
+        await super()._read_data()
+        self._read_all = True
+        await self.idle_task.stop()
+
     # -- writing
 
     async def protocol_send(self, event: Event) -> None:
@@ -218,6 +227,8 @@ class TCPConnection(TCPServer):
         elif isinstance(event, Closed):
             await self._close()
             await self.protocol.handle(Closed())
+        elif isinstance(event, Updated) and event.idle and self._read_all:
+            pass  # nothing is left that it could be idle for
         else:
             await super().protocol_send(event)
 

@@ -20,7 +20,7 @@ from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.statsd import StatsdLogger
 from hypercorn.trio.udp_server import UDPServer
 from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import AppWrapper, ConnectionState, LifespanState
+from hypercorn.typing import AppWrapper, ASGISendEvent, ConnectionState, LifespanState
 from hypercorn.utils import repr_socket_addr  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
 
 from .._link import Drain
@@ -34,6 +34,17 @@ CUT_SECONDS = 1.0
 """What requests that ignore the end of the drain get on top of it, before the server itself cancels them."""
 
 
+class _Lifespan(Lifespan):
+    """hypercorn's, which says no different whether the app has started or failed to: its error only comes later."""
+
+    failed = False
+
+    async def asgi_send(self, message: ASGISendEvent) -> None:
+        """Take what the app says of itself."""
+        self.failed = self.failed or message["type"] == "lifespan.startup.failed"
+        await super().asgi_send(message)
+
+
 async def serve_worker(
     app: AppWrapper,
     config: StreamConfig,
@@ -43,13 +54,15 @@ async def serve_worker(
     """Serve an app until the trigger, then drain for `graceful_timeout` seconds."""
     config.set_statsd_logger_class(StatsdLogger)
     state = LifespanState({})
-    lifespan = Lifespan(app, config, state)
+    lifespan = _Lifespan(app, config, state)
     most = config.max_requests
     context = WorkerContext(None if most is None else most + randint(0, config.max_requests_jitter))  # noqa: S311
     shared = Shared(app, config, context, ConnectionState(state), Drain(), config.peer_timeout)
     async with trio.open_nursery() as nursery:
         await nursery.start(lifespan.handle_lifespan)
         await lifespan.wait_for_startup()
+        if lifespan.failed:
+            await trio.sleep_forever()  # until its error is here
         await _Server(shared, config).run(shutdown_trigger, task_status)
         await lifespan.wait_for_shutdown()
         nursery.cancel_scope.cancel(reason="the server has shut down")
