@@ -147,10 +147,11 @@ LEVELS: dict[str, set[str]] = {
     # -- serving
     "server._config": set(),
     "server._contract": set(),
+    "server._apps": {"_link"},
     "server._http1": set(),
     "server._http2": set(),
     "server._listening": set(),
-    "server._tcp": {"_link", "server._http1", "server._http2"},
+    "server._tcp": {"_link", "server._apps", "server._http1", "server._http2"},
     "server._worker": {"_link", "server._config", "server._listening", "server._tcp"},
     "server._serve": {"server._config", "server._contract", "server._worker"},
     "server._crew": set(),

@@ -437,8 +437,10 @@ def test_a_rate_is_a_number_above_0(wrong: Any) -> None:
         (
             "trusted_proxies",
             ["a"],
-            "takes addresses and networks, such as '10.0.0.0/8', and 'unix:': "
-            "'a' does not appear to be an IPv4 or IPv6 network",
+            (
+                "takes addresses and networks, such as '10.0.0.0/8', and 'unix:': "
+                "'a' does not appear to be an IPv4 or IPv6 network"
+            ),
         ),
     ],
 )

@@ -29,7 +29,7 @@ CROWD = 2000
 
 @within(60)
 async def test_two_thousand_at_once_where_few_files_may_be_open(many_files: None) -> None:
-    """As fast as a client can. Those that are let in stay, the others are told to come back, and none is left waiting."""
+    """As fast as a client can. Those that are let in stay, others are told to come back, and none is left waiting."""
     served = f"ulimit -n {DESCRIPTORS}; exec {sys.executable} -m trio_sse run --bind 127.0.0.1:0 end_to_end.crowd:quiet"
     answers: Counter[str] = Counter()
     everybody = trio.Event()

@@ -28,18 +28,23 @@ SIGNATURES: Final[Mapping[str, str]] = {
     "trio.udp_server:UDPServer.__init__": "self app config context state socket",
     "trio.worker_context:WorkerContext.__init__": "self max_requests",
     "trio.worker_context:TrioSingleTask.restart": "self task_group action",
+    "trio.worker_context:TrioSingleTask.stop": "self",
     "protocol:ProtocolWrapper.__init__": (
         "self app config context task_group state ssl client server send alpn_protocol"
     ),
     "protocol:ProtocolWrapper.initiate": "self",
     "protocol.h11:H11Protocol.__init__": "self app config context task_group connection_state ssl client server send",
+    "protocol.h11:H11Protocol.handle": "self event",
     "protocol.h11:H11Protocol.stream_send": "self event",
     "protocol.h2:H2Protocol.__init__": "self app config context task_group connection_state ssl client server send",
     "protocol.h2:H2Protocol.initiate": "self headers settings",
+    "protocol.h2:H2Protocol.handle": "self event",
     "protocol.h2:H2Protocol.stream_send": "self event",
     "protocol.h2:H2Protocol._create_stream": "self request",
     "protocol.h2:H2Protocol._handle_events": "self events",
     "protocol.h2:H2Protocol._flush": "self",
+    "protocol.h2:H2Protocol._priority_updated": "self event",
+    "protocol.h2:H2Protocol._window_updated": "self stream_id",
     "protocol.h2:StreamBuffer.__init__": "self event_class",
     "protocol.h2:StreamBuffer.push": "self data",
     "protocol.h2:StreamBuffer.pop": "self max_length",
@@ -52,7 +57,7 @@ SIGNATURES: Final[Mapping[str, str]] = {
 
 ATTRIBUTES: Final[Mapping[str, str]] = {
     "trio.tcp_server:TCPServer": "send_lock idle_task",
-    "protocol.h2:H2Protocol": "connection context priority stream_buffers streams",
+    "protocol.h2:H2Protocol": "closed connection context priority stream_buffers streams",
     "protocol.h2:StreamBuffer": "buffer _complete _is_empty _paused",
     "protocol.http_stream:HTTPStream": "closed state",
     "trio.worker_context:WorkerContext": "terminate terminated",

@@ -30,7 +30,8 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import parse_socket_addr  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
 
-from .._link import EXTENSION, Drain, Link, time_for
+from .._link import Drain, Link, time_for
+from ._apps import Tasks
 from ._http1 import HTTP1, ChunkWriter
 from ._http2 import HTTP2
 
@@ -77,20 +78,6 @@ class Shared:
     peer_seconds: float
 
 
-class Tasks(TaskGroup):
-    """hypercorn's task group of a connection, which also hands each request its link."""
-
-    def __init__(self, tcp: TCPConnection) -> None:
-        super().__init__()
-        self._tcp = tcp
-
-    async def spawn_app(self, app: AppWrapper, config: Config, scope: Any, send: Any) -> Any:
-        """Start the app for a request."""
-        if scope["type"] == "http":
-            scope["extensions"][EXTENSION] = self._tcp.link(scope, send.__self__)
-        return await super().spawn_app(app, config, scope, send)
-
-
 class Protocol(ProtocolWrapper):
     """hypercorn's choice between HTTP/1.1 and HTTP/2, of our own versions."""
 
@@ -110,6 +97,7 @@ class Protocol(ProtocolWrapper):
         )
         super().__init__(*arguments, alpn)
         self._arguments = arguments
+        self._tcp = tcp
         self.protocol = HTTP2(*arguments) if alpn == "h2" else HTTP1(tcp, *arguments)
 
     @property
@@ -122,17 +110,17 @@ class Protocol(ProtocolWrapper):
         try:
             await self.protocol.handle(event)
         except H2ProtocolAssumedError as switch:
-            self.protocol = HTTP2(*self._arguments)
-            await self.protocol.initiate()
-            rest = switch.data
+            await self._switch(switch.data)
         except H2CProtocolRequiredError as switch:
-            self.protocol = HTTP2(*self._arguments)
-            await self.protocol.initiate(switch.headers, switch.settings)
-            rest = switch.data
-        else:
-            return
+            await self._switch(switch.data, switch.headers, switch.settings)
+
+    async def _switch(self, rest: bytes, *upgrade: Any) -> None:
+        self.protocol = protocol = HTTP2(*self._arguments)
+        await protocol.initiate(*upgrade)
         if rest:
-            await self.protocol.handle(RawData(data=rest))
+            await protocol.handle(RawData(data=rest))
+        if protocol.idle:  # the preface counted as a request
+            await self._tcp.wait_for_a_request()
 
 
 class TCPConnection(TCPServer):
@@ -182,10 +170,10 @@ class TCPConnection(TCPServer):
             if limit.cancelled_caught:
                 return
             alpn = self.stream.selected_alpn_protocol()
-        async with Tasks(self) as self._task_group:
+        async with Tasks(self.link) as self._task_group:
             self.protocol = Protocol(self, self._task_group, alpn)  # pyright: ignore[reportIncompatibleVariableOverride]
             await self.protocol.initiate()
-            await self.idle_task.restart(self._task_group, self._idle_timeout)  # pyright: ignore[reportUnknownMemberType]
+            await self.wait_for_a_request()
             await self._read_data()
 
     @property
@@ -209,6 +197,10 @@ class TCPConnection(TCPServer):
         return Link(self.shared.drain, self.overloaded, write_now, stream.app_send)
 
     # -- reading
+
+    async def wait_for_a_request(self) -> None:
+        """Wait for a request, for as long as the connection may be idle."""
+        await self.idle_task.restart(self._task_group, self._idle_timeout)  # pyright: ignore[reportUnknownMemberType]
 
     async def _read_data(self) -> None:
         """Read until the client has gone. There is no next request to wait for then."""
@@ -256,15 +248,13 @@ class TCPConnection(TCPServer):
         await self._exclusively(b"")
 
     async def _write(self, data: bytes) -> None:
-        if self._broken:
-            return
+        if not self._broken:
+            had_rest = self.has_rest
+            if self._plain is None or not self.write_now(data):
+                await self._exclusively(b"" if self.has_rest and not had_rest else data)
         self._writes += 1
-        if self._writes % FAIR_SHARE == 0:
+        if self._writes % FAIR_SHARE == 0:  # not before the write: what another task has to write would overtake it
             await trio.lowlevel.cancel_shielded_checkpoint()
-        had_rest = self.has_rest
-        if self._plain is not None and self.write_now(data):
-            return
-        await self._exclusively(b"" if self.has_rest and not had_rest else data)
 
     async def _exclusively(self, data: bytes) -> None:
         """Write with a time limit, one at a time. A client that has gone, or takes nothing, is as good as closed."""

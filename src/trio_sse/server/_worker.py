@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket as stdlib_socket
 import ssl
 from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from random import randint
 from typing import Any
@@ -60,11 +60,13 @@ async def serve_worker(
     shared = Shared(app, config, context, ConnectionState(state), Drain(), config.peer_timeout)
     async with trio.open_nursery() as nursery:
         await nursery.start(lifespan.handle_lifespan)
-        await lifespan.wait_for_startup()
+        with suppress(trio.ClosedResourceError):  # the app has returned: it has no lifespan
+            await lifespan.wait_for_startup()
         if lifespan.failed:
             await trio.sleep_forever()  # until its error is here
         await _Server(shared, config).run(shutdown_trigger, task_status)
-        await lifespan.wait_for_shutdown()
+        with suppress(trio.ClosedResourceError):
+            await lifespan.wait_for_shutdown()
         nursery.cancel_scope.cancel(reason="the server has shut down")
 
 
