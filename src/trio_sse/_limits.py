@@ -55,7 +55,7 @@ def _several(texts: object, name: str, example: str) -> tuple[str, ...]:
     return cast("tuple[str, ...]", several)
 
 
-def _proxies(texts: Iterable[str]) -> tuple[Network | Literal["unix:"], ...]:
+def _proxies(texts: Iterable[Any]) -> tuple[Network | Literal["unix:"], ...]:
     try:
         return tuple(
             UNIX if text == UNIX else ipaddress.ip_network(text)
