@@ -126,6 +126,21 @@ def wheel(session: nox.Session) -> None:
 
 
 @nox.session
+def mutation(session: nox.Session) -> None:
+    """Which changes to the connection and the decoder no test notices. Not one of the checks: it takes long."""
+    copy = Path(session.create_tmp()) / "copy"  # the mutants replace each other in the files themselves
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "node_modules"))
+    session.install("-e", str(copy), "cosmic-ray", *groups("test"))
+    session.chdir(copy)
+    session.run("cosmic-ray", "init", "cosmic-ray.toml", "mutation.sqlite")
+    session.run("cr-filter-operators", "mutation.sqlite", "cosmic-ray.toml")
+    session.run("cosmic-ray", "baseline", "cosmic-ray.toml", env={"CI": "1"})  # hypothesis is deterministic then
+    session.run("cosmic-ray", "exec", "cosmic-ray.toml", "mutation.sqlite", env={"CI": "1"})
+    session.run("cr-report", "--surviving-only", "--show-diff", "mutation.sqlite")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """What an event costs, beside sse-starlette on uvicorn. Not one of the checks: quiet the machine first."""
     session.install(".", *groups("bench"))

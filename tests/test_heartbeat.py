@@ -6,6 +6,7 @@ import math
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
@@ -62,15 +63,35 @@ async def test_a_route_can_have_its_own_time_or_none(autojump_clock: MockClock) 
     assert never.writes == [BEAT]
 
 
-async def test_an_old_clock_and_a_short_time_change_nothing(autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize("seconds", [0.5, 2, 15])
+async def test_it_does_not_depend_on_how_late_it_is(seconds: float, autojump_clock: MockClock) -> None:
     autojump_clock.jump(1000)
-    async with TestClient(App().add(SSE("/").heartbeat(0.5).handle(quiet))).stream("/") as stream:
-        await trio.sleep(0.4)
+    async with TestClient(App().add(SSE("/").heartbeat(seconds).handle(quiet))).stream("/") as stream:
+        await trio.sleep(seconds * 0.9)
         assert stream.writes == [BEAT]
-        await trio.sleep(0.2)
+        await trio.sleep(seconds * 0.2)
         assert stream.writes == [BEAT] * 2
-        await trio.sleep(10)
+        await trio.sleep(seconds * 20)
     assert stream.writes == [BEAT] * 22
+
+
+async def test_it_is_back_in_time_after_a_write_that_took_long(autojump_clock: MockClock) -> None:
+    async def twice() -> AsyncIterator[Any]:
+        yield {"data": 1}
+        await trio.sleep(1)
+        yield {"data": 2}
+        await trio.sleep_forever()
+
+    autojump_clock.jump(1000)
+    async with TestClient(App().add(SSE("/").heartbeat(2).handle(twice))).stream("/") as stream:
+        await stream.event()
+        stream.pause()
+        await trio.sleep(3)  # the second event is under way when the heartbeat is due
+        stream.resume()
+        await trio.sleep(1.9)
+        assert stream.writes == [BEAT, b"data: 1\n\n", b"data: 2\n\n"]
+        await trio.sleep(0.2)
+        assert stream.writes == [BEAT, b"data: 1\n\n", b"data: 2\n\n", BEAT]
 
 
 async def test_it_does_not_queue_up_behind_a_slow_client_nor_spin(autojump_clock: MockClock) -> None:

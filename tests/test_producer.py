@@ -145,6 +145,28 @@ async def test_any_async_iterator_is_closed_once_when_it_has_ended(autojump_cloc
     assert source.closed == 1
 
 
+async def test_an_iterator_that_cannot_be_closed_need_not_be(autojump_clock: MockClock) -> None:
+    class Once:
+        def __aiter__(self) -> Once:
+            return self
+
+        async def __anext__(self) -> Any:
+            await trio.lowlevel.checkpoint()
+            if items:
+                return items.pop()
+            raise StopAsyncIteration
+
+    items = [{"data": 1}]
+
+    async def handler() -> Once:
+        return Once()
+
+    async with client_of(handler).stream("/") as stream:
+        await stream.ended()
+    assert stream.complete
+    assert [event.data for event in stream.pending()] == ["1"]
+
+
 async def test_any_async_iterator_is_closed_when_the_client_goes(autojump_clock: MockClock) -> None:
     source = Countdown(10**9)
 
@@ -241,6 +263,28 @@ async def test_what_is_not_an_async_iterable_is_an_error_before_the_start(value:
     assert f"returned {type(value).__name__}" in str(error)
 
 
+async def test_a_context_manager_of_what_is_not_an_async_iterable_is_left_and_an_error_before_the_start() -> None:
+    journal = []
+
+    @asynccontextmanager
+    async def subscription() -> AsyncIterator[list[int]]:
+        try:
+            yield [1, 2]
+        finally:
+            journal.append("unsubscribe")
+
+    async def handler() -> Any:
+        return subscription()
+
+    async with client_of(handler).stream("/") as stream:
+        await stream.ended()
+        error = stream.claim_error()
+    assert stream.status == 500
+    assert isinstance(error, StepError)
+    assert "returned list" in str(error)
+    assert journal == ["unsubscribe"]
+
+
 async def test_a_plain_function_that_returns_a_coroutine_is_told_so() -> None:
     async def stream_of() -> AsyncIterator[Any]:
         return Countdown(1)
@@ -285,6 +329,24 @@ async def test_done_in_a_batch_ends_the_stream_after_what_is_before_it(autojump_
     assert stream.writes[1] == b"data: 1\n\nevent: stream-done\nid: trio-sse.done\ndata: null\n\n"
 
 
+async def test_done_ends_the_stream_of_any_iterator_and_closes_it(autojump_clock: MockClock) -> None:
+    class WithDone(Countdown):
+        async def __anext__(self) -> Any:
+            item = await super().__anext__()
+            return Done() if self.left == 1 else item
+
+    source = WithDone(4)
+
+    async def handler() -> Countdown:
+        return source
+
+    async with client_of(handler).stream("/") as stream:
+        await stream.ended()
+    assert stream.complete
+    assert bytes(stream.raw).endswith(b"data: 2\n\nevent: stream-done\nid: trio-sse.done\ndata: null\n\n")
+    assert (source.left, source.closed) == (1, 1)
+
+
 async def test_the_client_that_comes_back_after_done_gets_a_204_before_any_step() -> None:
     steps = []
 
@@ -322,3 +384,24 @@ async def test_a_nursery_around_the_last_yield_closes_without_a_group(autojump_c
     async with client_of(handler).stream("/") as stream:
         await stream.ended()
     assert stream.complete
+
+
+async def test_an_error_that_a_nursery_around_the_last_yield_meets_when_closed_is_raised(
+    autojump_clock: MockClock,
+) -> None:
+    async def fails_when_cancelled() -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            raise ValueError
+
+    async def handler() -> AsyncIterator[Any]:
+        async with trio.open_nursery() as own:
+            own.start_soon(fails_when_cancelled)
+            await trio.sleep(1)
+            yield Done()
+
+    async with client_of(handler).stream("/") as stream:
+        await stream.ended()
+        assert pytest.RaisesGroup(ValueError).matches(stream.claim_error())
+    assert not stream.complete

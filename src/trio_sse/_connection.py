@@ -287,15 +287,15 @@ class Connection:
         return self._errors[0] if self._errors else None
 
     async def _beat(self, seconds: float, data: bytes) -> None:
-        out, due = self.out, self.out.last_write + seconds
+        out = self.out
         while True:
-            await trio.sleep_until(due)
             now, due = trio.current_time(), out.last_write + seconds
             if out.writing:  # the client is slow, not silent; look again later rather than spin
                 due = now + seconds
             elif now >= due:
                 await out.write(data)
                 due = out.last_write + seconds
+            await trio.sleep_until(due)
 
     # -- sending, and what is said of it
 

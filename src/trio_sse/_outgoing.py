@@ -35,7 +35,6 @@ class Outgoing:
         started: Whether the headers have gone out.
         last_write: When the last write ended, in Trio's time.
         bytes: Bytes of the body that have been written.
-        ended: Whether the end of the response has begun to go out.
     """
 
     def __init__(self, send: Send, write_now: WriteNow | None = None) -> None:
@@ -44,7 +43,6 @@ class Outgoing:
         self.started = False
         self.last_write = 0.0
         self.bytes = 0
-        self.ended = False
         self._when_quiet: Callable[[], None] | None = None
         self._writes = 0
         self._writing = False
@@ -73,13 +71,13 @@ class Outgoing:
 
     async def end(self, data: bytes = b"") -> None:
         """Send the last part of the body."""
-        self.ended = True
         await self._exclusively({"type": "http.response.body", "body": data, "more_body": False})
+        self.bytes += len(data)
 
     async def end_abruptly(self, data: bytes) -> None:
         """Send a last part of the body without saying that it is the last."""
-        self.ended = True
         await self._exclusively({"type": "http.response.body", "body": data, "more_body": True})
+        self.bytes += len(data)
 
     async def quiet(self) -> None:
         """Wait until no write is under way."""

@@ -97,8 +97,9 @@ class StreamExchange(Exchange):
     async def _tell_to_reconnect(self) -> None:
         out = self.connection.out
         await out.quiet()
-        if not out.ended:  # or else the end has said it
-            await out.write(self._farewell())
+        farewell = self._farewell()
+        if farewell:  # or else the end of the response has said it
+            await out.write(farewell)
 
     def _farewell(self) -> bytes:
         """What a client is told when the server shuts down, once: when to reconnect."""

@@ -113,7 +113,7 @@ def test_an_id_with_nul_is_ignored() -> None:
     assert [event.id for event in read(b"id: 1\nid: 2\0\ndata\n\nid: \0\ndata\n\n")] == ["1", "1"]
 
 
-@pytest.mark.parametrize(("value", "retry"), [(b"0", 0), (b"0010", 10), (b"10", 10)])
+@pytest.mark.parametrize(("value", "retry"), [(b"0", 0), (b"0010", 10), (b"10", 10), (b"1%015d" % 0, 10**15)])
 def test_retry_is_read_in_base_ten(value: bytes, retry: int) -> None:
     decoder = Decoder()
     assert decoder.feed(b"retry: %b\ndata\n\n" % value) == [ServerSentEvent("", retry=retry)]
@@ -242,6 +242,7 @@ AT_LIMIT = [
     (b"data: 1234\n\n", 10),
     (b": comment\n\n", 9),
     (b"data:12\ndata:34\n\n", 10),  # "12", a line end, and the second line
+    (b"data:1\ndata:34\n\n", 9),
     (b"data\ndata\ndata\n\n", 6),
     (b"event: abc\ndata: 1\n\n", 10),
     (b"event: abc\ndata: 12\n\n", 11),
@@ -276,6 +277,23 @@ def test_an_unfinished_line_counts_before_it_ends() -> None:
     assert decoder.feed(b"x" * 100) == []
     with pytest.raises(EventTooLarge):
         decoder.feed(b"x")
+
+
+@pytest.mark.parametrize("size", range(1, 9))
+def test_an_unfinished_line_is_refused_at_its_first_byte_too_many(size: int) -> None:
+    decoder = Decoder(max_size=size)
+    for _ in range(size):
+        assert decoder.feed(b"x") == []
+    with pytest.raises(EventTooLarge):
+        decoder.feed(b"x")
+
+
+def test_the_limit_is_a_mebibyte_unless_set() -> None:
+    decoder = Decoder()
+    assert decoder.feed(b"x" * 1024 * 1024) == []
+    with pytest.raises(EventTooLarge) as raised:
+        decoder.feed(b"x")
+    assert raised.value.limit == 1024 * 1024
 
 
 def test_after_the_error_every_call_raises_it() -> None:
@@ -316,8 +334,9 @@ def test_nothing_is_held_after_the_error() -> None:
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
+        assert decoder.feed(b"data: " + b"x" * (size // 3) + b"\ndata: " + b"x" * (size // 3)) == []
         with pytest.raises(EventTooLarge):
-            decoder.feed(b"data: " + b"x" * size)
+            decoder.feed(b"x" * size)
         decoder_keeps = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
