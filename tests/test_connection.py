@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -866,7 +867,7 @@ async def test_a_client_that_does_not_read_stops_the_generator(autojump_clock: M
             journal.note(number)
             yield {"data": number}
 
-    async with app_of(handler).stream("/") as stream:
+    async with app_of(handler, send_timeout=math.inf).stream("/") as stream:
         await stream.event()
         stream.pause()
         await wait_all_tasks_blocked()
@@ -1076,7 +1077,7 @@ async def short() -> AsyncIterator[Any]:
 
 
 async def test_a_last_send_that_sticks_is_cut_when_the_client_has_long_gone(autojump_clock: MockClock) -> None:
-    async with TestClient(StuckAtTheEnd(app_of(short))).stream("/") as stream:
+    async with TestClient(StuckAtTheEnd(app_of(short, send_timeout=math.inf))).stream("/") as stream:
         await trio.sleep(100)
         assert not stream.app_ended
         stream.disconnect()
