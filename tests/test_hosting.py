@@ -112,3 +112,18 @@ def test_alone_unpacks_a_group_of_one_and_nothing_else() -> None:
     assert alone(ExceptionGroup("one", [one])) is one
     assert alone(pair) is pair
     assert alone(ExceptionGroup("a group in it", [pair])) is pair
+
+
+@pytest.mark.parametrize("shield", [False, True])
+async def test_one_whose_owner_is_cancelled_before_it_is_there_does_not_stay(
+    shield: bool, autojump_clock: MockClock
+) -> None:
+    """Its owner never gets it, so would never end it."""
+    hosted = HostedNursery(shield=shield)
+    with trio.fail_after(5):
+        async with trio.open_nursery() as host:
+            with trio.CancelScope() as owner:
+                owner.cancel()
+                await host.start(hosted.run_hosted)
+    assert owner.cancelled_caught
+    assert await hosted.end(5, "it is over") == ()

@@ -226,6 +226,8 @@ class Connection:
         with trio.move_on_after(self.cleanup_seconds, shield=shield) as scope:
             await self._driver_ended.wait()
         if scope.cancelled_caught:
+            await trio.lowlevel.cancel_shielded_checkpoint()  # where the whole loop was stalled it is not the handler
+        if not self._driver_ended.is_set():
             self.log_overstay("the handler", f"it stands at {self._position()}")
             await self._driver_ended.wait()
 

@@ -32,6 +32,7 @@ class HostedNursery:
         """
         try:
             async with trio.open_nursery(strict_exception_groups=True) as nursery:
+                await trio.lowlevel.checkpoint_if_cancelled()  # its owner does not get it then, and would not end it
                 nursery.cancel_scope.shield = self._shield  # until `end`, which has a time limit
                 self._nursery = nursery
                 task_status.started(nursery)

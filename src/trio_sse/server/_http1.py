@@ -84,8 +84,8 @@ class HTTP1(H11Protocol):
                 await super().stream_send(event)
         except trio.Cancelled:
             if self._tcp.has_rest:
-                self._tcp.break_off()
-            if self._tcp.has_rest or self._measured or not isinstance(event, Body):
+                self._tcp.break_off()  # which wakes the reader, who tells the app
+            elif self._measured or not isinstance(event, Body):
                 with trio.CancelScope(shield=True):  # the connection's own time limit holds
                     await self.send(Closed())  # noqa: ASYNC102
             raise
