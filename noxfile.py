@@ -71,10 +71,11 @@ def is_there(program: str) -> bool:
 
 @nox.session(python=interpreters())
 def tests(session: nox.Session) -> None:
-    """All tests against the installed package, on every interpreter that is there."""
+    """All tests against the installed package, on every interpreter that is there; those over sockets on the newest."""
     bring_tools(session)
     session.install(".", *groups("test", "docs"))
-    session.run("pytest", *session.posargs)
+    newest = session.python == interpreters()[-1]
+    session.run("pytest", *([] if newest else ["--ignore=tests/end_to_end"]), *session.posargs)
 
 
 @nox.session
@@ -145,3 +146,10 @@ def bench(session: nox.Session) -> None:
     """What an event costs, beside sse-starlette on uvicorn. Not one of the checks: quiet the machine first."""
     session.install(".", *groups("bench"))
     session.run("python", "benchmarks/cost_per_event.py", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """Minutes of clients that misbehave, and what the server has left of them. Not one of the checks."""
+    session.install(".", *groups("test"))
+    session.run("python", "benchmarks/soak.py", *session.posargs)
