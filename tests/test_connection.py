@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from trio_sse import SSE, Aborted, App, EndReason, Get, NotFound, Post
+from trio_sse import SSE, Aborted, App, Done, EndReason, Get, NotFound, Post
 from trio_sse.testing import TestClient, TestStream
 
 
@@ -346,6 +346,49 @@ async def test_another_task_can_wait_for_aborted(autojump_clock: MockClock, jour
     assert journal == [("told", EndReason.CLIENT_GONE)]
 
 
+# -- one nursery, three siblings
+
+
+async def test_driver_heartbeat_and_the_requests_nursery_are_its_only_tasks(autojump_clock: MockClock) -> None:
+    async def handler(nursery: trio.Nursery) -> AsyncIterator[Any]:
+        yield {"data": 1}
+        await trio.sleep_forever()
+
+    async with app_of(handler).stream("/") as stream:
+        for _ in range(3):
+            await trio.sleep(60)
+            assert sorted(stream.living_tasks) == [
+                "GET /",  # the watcher
+                "driver of SSE /",
+                "heartbeat of SSE /",
+                "nursery of SSE /",
+            ]
+
+
+@pytest.mark.parametrize("standing", [idle, shielded_once, swallows_one_cancelled])
+async def test_receive_is_called_once_at_a_time_and_never_after_the_disconnect(
+    autojump_clock: MockClock, standing: Callable[..., Any], journal: Journal
+) -> None:
+    client = TestClient(App().add(SSE("/").use(journal=lambda: journal).handle(standing)))
+    calls = 0
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def counting() -> Any:
+            nonlocal calls
+            calls += 1
+            return await receive()
+
+        await client.app(scope, counting, send)
+
+    async with TestClient(app).stream("/", body=(b"a", b"b")) as stream:
+        await stream.event()
+        await wait_all_tasks_blocked()
+        assert calls == 3  # two parts of the body, and the one that waits
+        stream.disconnect()
+        await trio.sleep(60)
+    assert calls == 3
+
+
 # -- one task, in order
 
 
@@ -398,6 +441,26 @@ async def test_one_task_does_it_all_and_in_this_order(autojump_clock: MockClock,
         "http.response.body",
     ]
     assert len(tasks) == 1
+
+
+async def test_a_generator_that_is_closed_at_its_yield_is_closed_before_the_steps_are_left(
+    autojump_clock: MockClock, journal: Journal
+) -> None:
+    @asynccontextmanager
+    async def step() -> AsyncIterator[None]:
+        yield
+        journal.note("left")
+
+    async def handler() -> AsyncIterator[Any]:
+        try:
+            yield Done()
+        finally:
+            await trio.sleep(1)
+            journal.note("closed")
+
+    async with app_of(handler, step).stream("/") as stream:
+        await stream.ended()
+    assert journal == ["closed", "left"]
 
 
 async def test_steps_are_left_in_reverse_order_after_the_generator_when_the_client_goes(
@@ -842,6 +905,21 @@ async def test_tasks_of_the_request_are_not_cancelled_before_the_generator(
     assert journal == ["generator", "task"]
 
 
+async def test_an_error_of_a_task_that_overstays_is_raised(autojump_clock: MockClock) -> None:
+    async def stubborn() -> None:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(7)
+        raise ValueError("late")
+
+    async def handler(nursery: trio.Nursery) -> AsyncIterator[Any]:
+        nursery.start_soon(stubborn)
+        yield {"data": 1}
+
+    async with app_of(handler).stream("/") as stream:
+        await stream.ended()
+        assert str(stream.claim_error()) == "late"
+
+
 async def test_a_task_that_overstays_is_reported_by_name(
     autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -877,6 +955,33 @@ async def test_a_client_that_does_not_read_stops_the_generator(autojump_clock: M
         stream.resume()
         await stream.ended()
     assert len(journal) == 1000
+
+
+async def test_a_handler_is_never_more_than_one_event_ahead_of_its_client(autojump_clock: MockClock) -> None:
+    asked = 0
+
+    async def handler() -> AsyncIterator[Any]:
+        nonlocal asked
+        for asked in range(1, 6):
+            yield {"data": asked}
+
+    client = app_of(handler)
+    taken: list[bytes] = []
+    ahead: list[int] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        async def slowly(message: Any) -> None:
+            await trio.sleep(1)
+            await send(message)
+            if message.get("body", b"").startswith(b"data:"):
+                taken.append(message["body"])
+                ahead.append(asked - len(taken))
+
+        await client.app(scope, receive, slowly)
+
+    async with TestClient(app).stream("/") as stream:
+        await stream.ended()
+    assert ahead == [0] * 5  # when a client has an event, the next one has not been asked for
 
 
 async def test_events_that_are_yielded_together_leave_in_one_write(autojump_clock: MockClock) -> None:
@@ -1020,6 +1125,17 @@ async def test_a_send_that_raises_os_error_means_that_the_client_has_gone(
         await stream.event()
         stream.fail_send(ConnectionResetError())
         await stream.ended()
+    assert journal == [("finally", EndReason.CLIENT_GONE)]
+
+
+async def test_a_heartbeat_that_finds_the_client_gone_ends_the_handler(
+    autojump_clock: MockClock, journal: Journal
+) -> None:
+    async with app_of(idle, journal_of(journal)).stream("/") as stream:
+        await aborted_soon(stream)
+        stream.fail_send(BrokenPipeError())
+        await stream.ended()
+        assert trio.current_time() == 15
     assert journal == [("finally", EndReason.CLIENT_GONE)]
 
 

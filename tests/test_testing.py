@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,6 +145,40 @@ def test_the_plugin_runs_a_test_in_virtual_time_without_pytest_trio(run_trio: Ca
         return trio.current_time()
 
     assert run_trio(an_hour) == 3600
+
+
+A_TEST = """
+import trio
+from trio_sse import SSE, App
+
+async def hello():
+    yield {"data": "hello"}
+
+def test_a_stream(run_trio, sse_client, sse_clock):
+    async def main():
+        async with sse_client(App().add(SSE("/").handle(hello))) as client, client.stream("/") as stream:
+            assert (await stream.event()).data == "hello"
+            await trio.sleep(3600)
+    run_trio(main)
+    assert sse_clock.current_time() == 3600
+"""
+
+
+def test_the_plugin_works_where_there_is_no_pytest_trio(tmp_path: Path) -> None:
+    (tmp_path / "pytest_trio.py").write_text("raise ImportError('not installed')")  # goes before the installed one
+    (tmp_path / "test_it.py").write_text(A_TEST)
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-W", "error", "test_it.py"]
+    environment = {
+        **os.environ,
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        "PYTEST_PLUGINS": "trio_sse.testing.pytest_plugin",
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path]),
+    }
+    ran = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "1 passed" in ran.stdout
 
 
 async def test_the_plugin_s_clock_works_with_pytest_trio(sse_clock: MockClock, sse_client: type[TestClient]) -> None:

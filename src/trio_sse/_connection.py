@@ -115,8 +115,13 @@ class Connection:
                 nursery.start_soon(self._drive, work, finish, name=f"driver of {self.label}")
                 with self._in_the_drain():
                     await self._watch()
-        except BaseExceptionGroup as group:
-            raise alone(group) from None
+        except BaseException as error:  # noqa: BLE001 - raised below, with the errors that have been kept
+            ended: BaseException | None = alone(error)
+        else:
+            ended = None
+        failures = [each for each in (ended, self._error()) if each is not None]
+        if failures:
+            raise alone(BaseExceptionGroup(f"errors in {self.label}", failures)) from None
 
     def abort(self, reason: EndReason) -> None:
         """End the request from outside its handler: set `aborted`, then cancel.
@@ -260,9 +265,6 @@ class Connection:
             self._driver_ended.set()
             assert self._nursery is not None  # noqa: S101 - we run in it
             self._nursery.cancel_scope.cancel(reason="the response has ended")
-        error = self._error()
-        if error is not None:
-            raise error
 
     def _limit_the_finish(self) -> None:
         """Give the end of the response its time: from when it begins, after all clean-up, or from now."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import trio
 
 from end_to_end.limits import within
 from examples.orders.app import create_app
-from examples.orders.database import Database, DatabaseSettings
+from examples.orders.database import DatabaseSettings
 from trio_sse.testing import TestClient
 
 ADA = {"authorization": "Bearer ada-token"}
@@ -24,12 +21,6 @@ CLERK = {"authorization": "Bearer clerk-token"}
 async def client(tmp_path: Path) -> AsyncIterator[TestClient]:
     async with TestClient(create_app(DatabaseSettings(f"sqlite:///{tmp_path}/orders.db"))) as client:
         yield client
-
-
-def database_of(client: TestClient) -> Database:
-    [life] = client.state.values()
-    [found] = [value for value in life.values.values() if isinstance(value, Database)]
-    return found
 
 
 @within(10)
@@ -76,37 +67,3 @@ async def test_a_follower_gets_the_order_and_then_what_happens_to_it(client: Tes
         assert (second.event, second.data) == ("status", '{"status":"paid"}')
         assert (await client.post("/orders/1", {"status": "open"}, headers=CLERK)).status == 409
         assert stream.pending() == []
-
-
-@within(60)
-async def test_two_hundred_requests_of_which_half_are_cancelled_anywhere_leave_nothing_behind(
-    client: TestClient,
-) -> None:
-    """Threads run in real time, so the points are random; what must hold holds at each of them."""
-    database = database_of(client)
-    choose = random.Random(7)
-    await client.post("/orders", {"item": "Assam"}, headers=ADA)
-    asked: list[tuple[str, str, Any]] = [
-        ("GET", "/orders", None),
-        ("GET", "/orders/1", None),
-        ("GET", "/orders/1/events", None),
-        ("POST", "/orders", {"item": "Sencha"}),
-    ]
-
-    async def ask(method: str, path: str, value: Any, patience: float) -> None:
-        with trio.move_on_after(patience):
-            if path.endswith("events"):
-                async with client.stream(path, headers=ADA) as stream:
-                    await stream.event()
-            elif method == "POST":
-                assert (await client.post(path, value, headers=ADA)).status == 201
-            else:
-                assert (await client.get(path, headers=ADA)).status == 200
-
-    async with trio.open_nursery() as nursery:
-        for number in range(200):
-            patience = 30 if number % 2 else choose.uniform(0, 0.05)
-            nursery.start_soon(ask, *choose.choice(asked), patience)
-    assert database.threads.borrowed_tokens == 0
-    assert database.engine.pool.checkedout() == 0  # type: ignore[attr-defined]
-    assert (await client.get("/orders", headers=CLERK)).status == 200
