@@ -115,7 +115,7 @@ class Connection:
                 nursery.start_soon(self._drive, work, finish, name=f"driver of {self.label}")
                 with self._in_the_drain():
                     await self._watch()
-        except BaseException as error:  # noqa: BLE001 - raised below, with the errors that have been kept
+        except BaseException as error:  # noqa: ASYNC103, BLE001 - raised below, with the errors that have been kept
             ended: BaseException | None = alone(error)
         else:
             ended = None
@@ -305,7 +305,7 @@ class Connection:
 
     async def _send(self, message: MutableMapping[str, Any]) -> None:
         seconds = time_for(self.send_seconds, len(message.get("body", b"")))
-        limit = self._send_limit = trio.move_on_after(seconds)
+        limit = self._send_limit = trio.move_on_after(seconds)  # noqa: ASYNC122 - since Trio 0.27 it counts from its entry
         try:
             with limit:
                 await self._raw_send(message)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,12 @@ from trio_sse import SSE, Aborted, App, Get
 __all__ = ("quiet", "ticking")
 
 PADDING = "x" * 1500
+
+
+def say(line: str) -> None:
+    """Write a line in one piece: another process may write to the same pipe."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 class Clock:
@@ -49,7 +56,7 @@ async def ticks(name: str, clock: Clock, aborted: Aborted) -> AsyncIterator[Any]
             yield {"id": str(number), "data": {"made": made, "padding": PADDING}}
             await clock.tick.wait()
     finally:
-        print(f"{name} left: {aborted.reason} after {time.monotonic() - made:.3f} s", flush=True)
+        say(f"{name} left: {aborted.reason} after {time.monotonic() - made:.3f} s")
 
 
 async def silence(name: str, aborted: Aborted) -> AsyncIterator[Any]:
@@ -57,7 +64,7 @@ async def silence(name: str, aborted: Aborted) -> AsyncIterator[Any]:
         yield {"event": "connected", "data": name}
         await trio.sleep_forever()
     finally:
-        print(f"{name} left: {aborted.reason}", flush=True)
+        say(f"{name} left: {aborted.reason}")
 
 
 async def flood(name: str, aborted: Aborted) -> AsyncIterator[Any]:
@@ -67,7 +74,7 @@ async def flood(name: str, aborted: Aborted) -> AsyncIterator[Any]:
             since = time.monotonic()
             yield {"data": "x" * 20_000}
     finally:
-        print(f"{name} left: {aborted.reason} after {time.monotonic() - since:.3f} s", flush=True)
+        say(f"{name} left: {aborted.reason} after {time.monotonic() - since:.3f} s")
 
 
 def hello() -> str:

@@ -45,7 +45,7 @@ class _Lifespan(Lifespan):
         await super().asgi_send(message)
 
 
-async def serve_worker(
+async def serve_worker(  # noqa: ASYNC128 - the server calls started()
     app: AppWrapper,
     config: StreamConfig,
     shutdown_trigger: Callable[[], Awaitable[object]],
@@ -64,7 +64,7 @@ async def serve_worker(
             await lifespan.wait_for_startup()
         if lifespan.failed:
             await trio.sleep_forever()  # until its error is here
-        await _Server(shared, config).run(shutdown_trigger, task_status)
+        await _Server(shared, config).run(shutdown_trigger, task_status.started)
         with suppress(trio.ClosedResourceError):
             await lifespan.wait_for_shutdown()
         nursery.cancel_scope.cancel(reason="the server has shut down")
@@ -80,16 +80,16 @@ class _Server:
         self._open: set[TCPConnection] = set()
 
     async def run(
-        self, shutdown_trigger: Callable[[], Awaitable[object]], task_status: trio.TaskStatus[list[str]]
+        self, shutdown_trigger: Callable[[], Awaitable[object]], started: Callable[[list[str]], None]
     ) -> None:
-        """Serve until the trigger, and drain."""
+        """Serve until the trigger, and drain. `started` is told the addresses once they accept."""
         with ExitStack() as stack:
             sockets = self._listen(stack)
             async with trio.open_nursery() as outer:
                 outer.start_soon(self._break_off_at_the_end)
                 async with trio.open_nursery() as connections:
                     binds = await self._start(sockets, connections)
-                    await self._accept(sockets, connections, shutdown_trigger, partial(task_status.started, binds))
+                    await self._accept(sockets, connections, shutdown_trigger, partial(started, binds))
                     stack.close()
                     await self._drain(outer.cancel_scope)
                 outer.cancel_scope.cancel(reason="all connections have ended")
