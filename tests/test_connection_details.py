@@ -193,3 +193,23 @@ async def test_a_request_that_has_ended_takes_no_part_in_a_later_drain(autojump_
     await connection.run(work, finish)
     drain.begin(10)
     assert told == []
+
+
+async def test_nobody_is_blamed_for_a_loop_that_was_stalled(
+    autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Ten seconds are gone at once, as for a process that was stopped: the handler has had no turn in them."""
+
+    async def handler() -> AsyncIterator[Any]:
+        try:
+            yield {"data": 1}
+            await trio.sleep_forever()
+        finally:
+            autojump_clock.jump(10)
+            with trio.CancelScope(shield=True):
+                await trio.lowlevel.checkpoint()
+
+    for _ in range(10):  # who gets a turn first is left to chance
+        async with TestClient(App(cleanup_seconds=5).add(SSE("/").handle(handler))).stream("/") as stream:
+            await stream.event()
+    assert caplog.records == []

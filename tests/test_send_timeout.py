@@ -261,3 +261,46 @@ def test_the_apps_limit_is_a_number_above_0(wrong: Any) -> None:
 
 def test_a_route_shows_its_limit() -> None:
     assert repr(SSE("/").send_timeout(2.5)) == "SSE('/').send_timeout(2.5)"
+
+
+class HangsUp:
+    """An app behind a server that closes a connection whose write was cut off, and says so before the write is over."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, _receive: Any, send: Any) -> None:
+        closed = trio.Event()
+
+        async def receive() -> Any:
+            await closed.wait()
+            return {"type": "http.disconnect"}
+
+        async def send_or_close(message: Any) -> None:
+            try:
+                await send(message)
+            except trio.Cancelled:
+                closed.set()
+                with trio.move_on_after(5, shield=True):
+                    await trio.sleep(1)
+                raise
+
+        await self._app(scope, receive, send_or_close)
+
+
+async def test_a_client_that_is_hung_up_on_for_it_is_too_slow_and_not_gone(autojump_clock: MockClock) -> None:
+    reasons = []
+
+    async def handler(aborted: Aborted) -> AsyncIterator[Any]:
+        try:
+            while True:
+                yield {"data": "more"}
+        finally:
+            reasons.append(aborted.reason)
+
+    app = HangsUp(App(send_timeout=3).add(SSE("/").heartbeat(None).handle(handler)))
+    async with TestClient(app).stream("/") as stream:
+        await stream.event()
+        stream.pause()
+        await stream.ended()
+    assert reasons == [EndReason.TOO_SLOW]
