@@ -33,7 +33,7 @@ class PathModel:
     @property
     def offers(self) -> Any:
         """What the parameter is, to hold annotations against."""
-        return self.step.model if self.step.required else Reference[self.step.model]  # type: ignore[name-defined]
+        return self.step.model if self.step.required else Reference[self.step.model]  # type: ignore[name-defined]  # a value, not a type
 
     def fits(self, wanted: Any) -> bool:
         """Whether a step may take it as that."""

@@ -46,22 +46,6 @@ def numbered(number: int, filling: str) -> ServerSentEvent:
 app = App(reconnect_between=(0.01, 0.05)).add(SSE("/numbers").handle(numbers))
 
 
-@pytest.fixture(params=["http/1.1", "h2"])
-def protocol(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def trusted(protocol: str, certificate: Certificate) -> Certificate | None:
-    """The server's certificate: HTTP/2 is agreed on over TLS."""
-    return certificate if protocol == "h2" else None
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "*")
-
-
 def context(certificate: Certificate | None) -> ssl.SSLContext | None:
     return certificate.context() if certificate else None
 

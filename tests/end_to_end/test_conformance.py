@@ -82,22 +82,6 @@ CHROMIUM: Mapping[str, str] = {
 }
 
 
-@pytest.fixture(params=["http/1.1", "h2"])
-def protocol(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def trusted(protocol: str, certificate: Certificate) -> Certificate | None:
-    """The server's certificate: HTTP/2 is agreed on over TLS."""
-    return certificate if protocol == "h2" else None
-
-
-@pytest.fixture(autouse=True)
-def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "*")
-
-
 # -- parsers
 
 

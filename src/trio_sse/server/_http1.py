@@ -87,7 +87,7 @@ class HTTP1(H11Protocol):
                 self._tcp.break_off()  # which wakes the reader, who tells the app
             elif self._measured or not isinstance(event, Body):
                 with trio.CancelScope(shield=True):  # the connection's own time limit holds
-                    await self.send(Closed())  # noqa: ASYNC102
+                    await self.send(Closed())  # noqa: ASYNC102 - likewise
             raise
 
 

@@ -20,6 +20,7 @@ from hypercorn.utils import wrap_app  # pyright: ignore[reportUnknownVariableTyp
 
 from ._config import make_config
 from ._contract import misfits
+from ._triggers import Trigger, wait_for_first
 
 __all__ = ("run", "serve")
 
@@ -34,7 +35,6 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
-Trigger = Callable[[], Awaitable[object]]
 
 
 async def serve(  # noqa: ASYNC128 - hypercorn calls started()
@@ -139,11 +139,4 @@ class _LifespanWatch:
 
     async def wait(self, trigger: Trigger) -> None:
         """Wait for the trigger, or for the lifespan to fail."""
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._wait_then_cancel, trigger, nursery.cancel_scope)
-            nursery.start_soon(self._wait_then_cancel, self._failed.wait, nursery.cancel_scope)
-
-    @staticmethod
-    async def _wait_then_cancel(trigger: Trigger, scope: trio.CancelScope) -> None:
-        await trigger()
-        scope.cancel(reason="shutting down")
+        await wait_for_first(trigger, self._failed.wait)

@@ -5,7 +5,7 @@ Owns the socket: who writes to it, for how long, and how it is closed. What the 
 A write goes to the socket at once, without a turn of the scheduler, if the kernel takes it whole; what it does not take
 waits for the socket under a lock. Over HTTP/1.1 that wait belongs to one response, so a cancellation ends it: where a
 part of the bytes has gone, nothing sensible can follow, and the connection is broken off. Over HTTP/2 many streams
-share the connection; there a write is shielded, within `peer_seconds`.
+share the connection; there a write is shielded, within `peer_timeout`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 
 import attrs
 import trio
-from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol import ProtocolWrapper
 from hypercorn.protocol.h2 import H2Protocol
@@ -32,6 +31,7 @@ from hypercorn.utils import parse_socket_addr  # pyright: ignore[reportUnknownVa
 
 from .._link import Drain, Link, time_for
 from ._apps import Tasks
+from ._config import StreamConfig
 from ._http1 import HTTP1, ChunkWriter
 from ._http2 import HTTP2
 
@@ -63,19 +63,17 @@ class Shared:
 
     Attributes:
         app: The app, wrapped by hypercorn.
-        config: hypercorn's configuration.
+        config: The configuration.
         context: hypercorn's own note of the shutdown.
         state: What the lifespan has left.
         drain: The shutdown, as requests see it.
-        peer_seconds: How long a client may take nothing of what is being written.
     """
 
     app: AppWrapper
-    config: Config
+    config: StreamConfig
     context: WorkerContext
     state: ConnectionState
     drain: Drain
-    peer_seconds: float
 
 
 class Protocol(ProtocolWrapper):
@@ -259,7 +257,7 @@ class TCPConnection(TCPServer):
     async def _exclusively(self, data: bytes) -> None:
         """Write with a time limit, one at a time. A client that has gone, or takes nothing, is as good as closed."""
         limit = trio.CancelScope(shield=self.protocol.is_shared)
-        limit.deadline = trio.current_time() + time_for(self.shared.peer_seconds, len(data))
+        limit.deadline = trio.current_time() + time_for(self.shared.config.peer_timeout, len(data))
         with limit:
             async with self.send_lock:
                 await self._send_all(data)

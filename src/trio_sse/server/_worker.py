@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket as stdlib_socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 from random import randint
@@ -27,6 +27,7 @@ from .._link import Drain
 from ._config import StreamConfig
 from ._listening import Seats, accept_all, prepare
 from ._tcp import Shared, TCPConnection
+from ._triggers import Trigger, wait_for_first
 
 __all__ = ("serve_worker",)
 
@@ -48,7 +49,7 @@ class _Lifespan(Lifespan):
 async def serve_worker(  # noqa: ASYNC128 - the server calls started()
     app: AppWrapper,
     config: StreamConfig,
-    shutdown_trigger: Callable[[], Awaitable[object]],
+    shutdown_trigger: Trigger,
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve an app until the trigger, then drain for `graceful_timeout` seconds."""
@@ -56,15 +57,15 @@ async def serve_worker(  # noqa: ASYNC128 - the server calls started()
     state = LifespanState({})
     lifespan = _Lifespan(app, config, state)
     most = config.max_requests
-    context = WorkerContext(None if most is None else most + randint(0, config.max_requests_jitter))  # noqa: S311
-    shared = Shared(app, config, context, ConnectionState(state), Drain(), config.peer_timeout)
+    context = WorkerContext(None if most is None else most + randint(0, config.max_requests_jitter))  # noqa: S311 - nothing to guess
+    shared = Shared(app, config, context, ConnectionState(state), Drain())
     async with trio.open_nursery() as nursery:
         await nursery.start(lifespan.handle_lifespan)
         with suppress(trio.ClosedResourceError):  # the app has returned: it has no lifespan
             await lifespan.wait_for_startup()
         if lifespan.failed:
             await trio.sleep_forever()  # until its error is here
-        await _Server(shared, config).run(shutdown_trigger, task_status.started)
+        await _Server(shared).run(shutdown_trigger, task_status.started)
         with suppress(trio.ClosedResourceError):
             await lifespan.wait_for_shutdown()
         nursery.cancel_scope.cancel(reason="the server has shut down")
@@ -73,15 +74,13 @@ async def serve_worker(  # noqa: ASYNC128 - the server calls started()
 class _Server:
     """The sockets, and the connections of them all."""
 
-    def __init__(self, shared: Shared, config: StreamConfig) -> None:
+    def __init__(self, shared: Shared) -> None:
         self._shared = shared
-        self._config = config
-        self._seats = Seats(config.max_connections)
+        self._config = shared.config
+        self._seats = Seats(shared.config.max_connections)
         self._open: set[TCPConnection] = set()
 
-    async def run(
-        self, shutdown_trigger: Callable[[], Awaitable[object]], started: Callable[[list[str]], None]
-    ) -> None:
+    async def run(self, shutdown_trigger: Trigger, started: Callable[[list[str]], None]) -> None:
         """Serve until the trigger, and drain. `started` is told the addresses once they accept."""
         with ExitStack() as stack:
             sockets = self._listen(stack)
@@ -100,7 +99,7 @@ class _Server:
         for listener in (*sockets.secure_sockets, *sockets.insecure_sockets):
             stack.callback(listener.close)
             listener.listen(config.backlog)
-            prepare(listener, self._config.peer_timeout)
+            prepare(listener, config.peer_timeout)
         return sockets
 
     async def _start(self, sockets: Sockets, connections: trio.Nursery) -> list[str]:
@@ -111,7 +110,7 @@ class _Server:
         for bind in binds:
             await self._announce(bind)
         for quic in sockets.quic_sockets:
-            server = UDPServer(shared.app, shared.config, shared.context, shared.state, quic)
+            server = UDPServer(shared.app, self._config, shared.context, shared.state, quic)
             await connections.start(server.run)
             await self._announce(f"https://{_address(quic)} (QUIC)")
         return binds
@@ -123,19 +122,19 @@ class _Server:
         self,
         sockets: Sockets,
         connections: trio.Nursery,
-        shutdown_trigger: Callable[[], Awaitable[object]],
+        shutdown_trigger: Trigger,
         started: Callable[[], None],
     ) -> None:
         """Let clients in until the server is asked to stop."""
-        context = self._shared.config.create_ssl_context()
+        context = self._config.create_ssl_context()
         async with trio.open_nursery() as accepting:
             for group, tls in ((sockets.secure_sockets, context), (sockets.insecure_sockets, None)):
                 for listener in group:
                     accepted = partial(self._accepted, connections, tls)
                     accepting.start_soon(accept_all, listener, self._seats, accepted)
             started()
-            accepting.start_soon(_wait_then_cancel, shutdown_trigger, accepting.cancel_scope)
-            accepting.start_soon(_wait_then_cancel, self._shared.context.terminate.wait, accepting.cancel_scope)
+            await wait_for_first(shutdown_trigger, self._shared.context.terminate.wait)
+            accepting.cancel_scope.cancel(reason="the server shuts down")
 
     def _accepted(
         self, connections: trio.Nursery, tls: ssl.SSLContext | None, client: stdlib_socket.socket, overloaded: bool
@@ -170,11 +169,6 @@ class _Server:
             for connection in tuple(self._open):
                 if connection.writing:
                     connection.break_off()
-
-
-async def _wait_then_cancel(trigger: Callable[[], Awaitable[object]], scope: trio.CancelScope) -> None:
-    await trigger()
-    scope.cancel(reason="the server shuts down")
 
 
 def _address(listener: stdlib_socket.socket) -> str:
