@@ -50,21 +50,9 @@ import h2.events
 import trio
 import trustme
 
-from trio_sse import (
-    SSE,
-    App,
-    Controller,
-    Get,
-    HasEvents,
-    Limits,
-    MemoryTopics,
-    Post,
-    Reference,
-    Repository,
-    Topics,
-    required,
-    run,
-)
+from trio_sse import SSE, App, Controller, Get, Limits, Post, Reference, required, run
+from trio_sse.models import Repository
+from trio_sse.topics import HasEvents, MemoryTopics, Topics
 
 __all__ = (
     "GONE",

@@ -10,8 +10,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trio_sse import SSE, App, BuildError, Get, LifespanError, Post
-from trio_sse._planner import plan_all
+from trio_sse import SSE, App, Get, Post
+from trio_sse._plan.planner import plan_all
+from trio_sse.errors import BuildError, LifespanError
 from trio_sse.testing import TestClient
 
 
@@ -120,7 +121,7 @@ async def test_the_routes_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> 
         calls.append(1)
         return plan_all(*args)
 
-    monkeypatch.setattr("trio_sse._app.plan_all", counting)
+    monkeypatch.setattr("trio_sse.app.plan_all", counting)
     client = TestClient(App().add(Get("/").handle(lambda: 1)))
     for _ in range(5):
         await client.get("/")

@@ -17,21 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from trio_sse import (
-    SSE,
-    App,
-    BuildError,
-    Forbidden,
-    Get,
-    HTTPError,
-    Request,
-    ServiceUnavailable,
-    StepError,
-    Unauthorized,
-    Values,
-    auth,
-)
+from trio_sse import SSE, App, Forbidden, Get, HTTPError, Request, Unauthorized, Values, auth
 from trio_sse.auth import api_key, basic, bearer, cookie, fixed_passwords, fixed_secrets, same_secret
+from trio_sse.errors import BuildError, ServiceUnavailable, StepError
 from trio_sse.testing import TestClient, TestResponse
 
 if TYPE_CHECKING:

@@ -9,8 +9,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trio_sse import SSE, App, BuildError, Limits
-from trio_sse._link import EXTENSION, Drain, Link
+from trio_sse import SSE, App, Limits
+from trio_sse._runtime.server_extension import EXTENSION, Drain, Link
+from trio_sse.errors import BuildError
 from trio_sse.health import liveness, readiness
 from trio_sse.testing import TestClient, TestResponse
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 
-from trio_sse import App, MemoryTopics, Repository, Topics
+from trio_sse import App
+from trio_sse.models import Repository
+from trio_sse.topics import MemoryTopics, Topics
 
 from .controller import controller
 from .database import DatabaseSettings, open_database

@@ -11,7 +11,8 @@ from typing import Any
 
 import attrs
 
-from trio_sse import SSE, Conflict, Controller, Get, Post, Response, required
+from trio_sse import SSE, Controller, Get, Post, Response, required
+from trio_sse.errors import Conflict
 
 from .domain import NewOrder, Order, Status, StatusConflict
 from .service import OrderService

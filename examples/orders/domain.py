@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 from attrs import validators
 
-from trio_sse import HasEvents
+from trio_sse.topics import HasEvents
 
 __all__ = ("NewOrder", "Order", "OrderUpdate", "Status", "StatusConflict")
 

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 from sqlalchemy import Connection, Row, insert, select, update
 
-from trio_sse import Topics
+from trio_sse.topics import Topics
 
 from .database import Database, orders
 from .domain import NewOrder, Order, Status, StatusConflict

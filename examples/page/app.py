@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from trio_sse import App, MemoryTopics, Repository, Topics
+from trio_sse import App
+from trio_sse.models import Repository
+from trio_sse.topics import MemoryTopics, Topics
 
 from . import cancelling, cleanup, dashboard, event_format, notifications, orders, rooms, tickets
 

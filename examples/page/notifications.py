@@ -11,7 +11,8 @@ from typing import Any
 
 import attrs
 
-from trio_sse import SSE, Controller, MemoryTopic, Post
+from trio_sse import SSE, Controller, Post
+from trio_sse.topics import MemoryTopic
 
 
 @attrs.frozen

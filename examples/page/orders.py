@@ -14,7 +14,9 @@ from typing import Any
 
 import attrs
 
-from trio_sse import SSE, Controller, Get, HasEvents, MemoryRepository, Post, Reference, Topics, required
+from trio_sse import SSE, Controller, Get, Post, Reference, required
+from trio_sse.models import MemoryRepository
+from trio_sse.topics import HasEvents, Topics
 
 
 @attrs.frozen

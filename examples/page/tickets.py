@@ -12,7 +12,9 @@ from typing import Any
 
 import attrs
 
-from trio_sse import SSE, Controller, HasEvents, MemoryRepository, Post, Reference, Repository, Topics, required
+from trio_sse import SSE, Controller, Post, Reference, required
+from trio_sse.models import MemoryRepository, Repository
+from trio_sse.topics import HasEvents, Topics
 
 
 @attrs.frozen

@@ -1,106 +1,61 @@
-"""Server-Sent Events for Trio: routes whose handlers are async generators, each run in a nursery of its own."""
+"""Server-Sent Events for Trio: routes whose handlers are async generators, each run in its own nursery."""
 
-from ._aborted import Aborted, EndReason
-from ._app import App
-from ._controllers import Controller
-from ._errors import (
-    BadRequest,
-    BuildError,
-    Conflict,
-    DecodeError,
-    EventError,
-    EventTooLarge,
-    Forbidden,
-    Gone,
-    HTTPError,
-    Lagged,
-    LifespanError,
-    MethodNotAllowed,
-    NoContent,
-    NotAcceptable,
-    NotFound,
-    PayloadTooLarge,
-    ServiceUnavailable,
-    StepError,
-    TooManyRequests,
-    Unauthorized,
-    UnboundError,
-    UnprocessableContent,
-    UnsupportedMediaType,
-    URLError,
-)
-from ._http import Request, Response, Values
-from ._limits import Limits
-from ._link import Draining
-from ._memory import MemoryRepository
-from ._models import Repository, required
-from ._references import Reference, references
-from ._routes import SSE, Delete, Get, Patch, Post, Put, Route
-from ._running import Params
-from ._statistics import RouteStatistics, Statistics
-from ._steps import any_of
-from ._topics import HasEvents, MemoryTopic, MemoryTopics, Topic, Topics
-from .server import run, serve
-from .wire import Decoder, Done, ServerSentEvent
+from typing import TYPE_CHECKING, Any
+
+from ._http.headers import Values
+from ._http.paths import Params
+from ._http.request import Request
+from ._http.response import Response
+from ._routes.controllers import Controller
+from ._routes.limits import Limits
+from ._routes.models import Reference, required
+from ._routes.routes import SSE, Delete, Get, Patch, Post, Put, Route
+from ._routes.steps import any_of
+from ._runtime.abort import Aborted, EndReason
+from ._runtime.server_extension import Draining
+from .app import App
+from .errors import Forbidden, HTTPError, NotFound, Unauthorized
+from .wire import Done, ServerSentEvent
+
+if TYPE_CHECKING:
+    from ._server import run, serve
 
 __all__ = (
     "SSE",
     "Aborted",
     "App",
-    "BadRequest",
-    "BuildError",
-    "Conflict",
     "Controller",
-    "DecodeError",
-    "Decoder",
     "Delete",
     "Done",
     "Draining",
     "EndReason",
-    "EventError",
-    "EventTooLarge",
     "Forbidden",
     "Get",
-    "Gone",
     "HTTPError",
-    "HasEvents",
-    "Lagged",
-    "LifespanError",
     "Limits",
-    "MemoryRepository",
-    "MemoryTopic",
-    "MemoryTopics",
-    "MethodNotAllowed",
-    "NoContent",
-    "NotAcceptable",
     "NotFound",
     "Params",
     "Patch",
-    "PayloadTooLarge",
     "Post",
     "Put",
     "Reference",
-    "Repository",
     "Request",
     "Response",
     "Route",
-    "RouteStatistics",
     "ServerSentEvent",
-    "ServiceUnavailable",
-    "Statistics",
-    "StepError",
-    "TooManyRequests",
-    "Topic",
-    "Topics",
-    "URLError",
     "Unauthorized",
-    "UnboundError",
-    "UnprocessableContent",
-    "UnsupportedMediaType",
     "Values",
     "any_of",
-    "references",
     "required",
     "run",
     "serve",
 )
+
+
+def __getattr__(name: str) -> Any:
+    """Import the server when it is first used: hypercorn takes longer to import than the rest of the package."""
+    if name not in ("run", "serve"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import _server  # noqa: PLC0415 - see above
+
+    return getattr(_server, name)

@@ -25,12 +25,12 @@ from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, overl
 
 import attrs
 
-from ._calls import Call
-from ._context import UNIONS, UNKNOWN, describe, parameters_of, return_annotation
-from ._credentials import UNREADABLE, Scheme, basic_scheme, bearer_scheme, cookie_scheme, header_scheme
-from ._errors import BuildError, HTTPError, StepError, Unauthorized
-from ._services import call_plainly
-from ._steps import Kind, kind_of
+from ._ground.calls import Call, Kind, kind_of
+from ._ground.naming import describe
+from ._ground.signatures import UNIONS, UNKNOWN, parameters_of, return_annotation
+from ._http.credentials import UNREADABLE, Scheme, basic_scheme, bearer_scheme, cookie_scheme, header_scheme
+from ._runtime.services import call_plainly
+from .errors import BuildError, HTTPError, StepError, Unauthorized
 
 __all__ = ("api_key", "basic", "bearer", "cookie", "fixed_passwords", "fixed_secrets", "same_secret")
 

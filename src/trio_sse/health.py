@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from ._errors import ServiceUnavailable
-from ._http import Request, Response
-from ._link import Draining, link_of
-from ._routes import Get
-from ._statistics import Statistics
+from ._http.request import Request
+from ._http.response import Response
+from ._routes.routes import Get
+from ._runtime.server_extension import Draining, link_of
+from .errors import ServiceUnavailable
+from .statistics import Statistics
 
 __all__ = ("liveness", "readiness")
 

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from ._http import Response, Values
-from ._routes import Get
-from ._statistics import Statistics
+from ._http.headers import Values
+from ._http.response import Response
+from ._routes.routes import Get
+from .statistics import Statistics
 
 try:
     from prometheus_client import REGISTRY, CollectorRegistry

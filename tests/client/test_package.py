@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from trio_sse.__main__ import main
+from trio_sse.cli import main
 
 HIDE = "import sys; sys.modules['httpx2'] = None\n"
 
@@ -30,7 +30,7 @@ def test_the_server_needs_no_httpx2() -> None:
 def test_the_command_line_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in [name for name in sys.modules if name.startswith("trio_sse.client")]:
+    for name in [name for name in sys.modules if name.startswith(("trio_sse.client", "trio_sse.cli.tail"))]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.delattr("trio_sse.client")
     monkeypatch.setitem(sys.modules, "httpx2", None)

@@ -13,8 +13,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trio_sse import EventTooLarge, ServerSentEvent
+from trio_sse import ServerSentEvent
 from trio_sse.client import BadResponse, ConnectionFailed, ConnectionLost, EventSource, ReadyState, Retry
+from trio_sse.errors import EventTooLarge
 from trio_sse.wire import DONE_ID
 
 from .scripted import HANG, Answer, Server, refusing, streaming

@@ -7,7 +7,8 @@ from typing import Any
 
 import trio
 
-from trio_sse import SSE, App, Get, NoContent, Response
+from trio_sse import SSE, App, Get, Response
+from trio_sse.errors import NoContent
 
 from .servers import EVENTS
 

@@ -19,8 +19,8 @@ import trio
 from trio.testing import MockClock
 
 from client.scripted import Server, streaming
-from trio_sse import Decoder
 from trio_sse.client import ConnectionFailed, Retry
+from trio_sse.wire import Decoder
 
 from .parsing import Event, Parse, Parsed, disagreement
 

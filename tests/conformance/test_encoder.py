@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from trio_sse import EventError
+from trio_sse.errors import EventError
 from trio_sse.wire import encode
 
 from .encoder_cases import ENCODED, REFUSED, Encoded

@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from trio_sse import SSE, App, Get, Limits, Response
-from trio_sse.server import make_config
+from trio_sse._server import make_config
 
 from .chromium import Browser
 from .limits import within

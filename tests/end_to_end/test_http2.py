@@ -20,8 +20,8 @@ from h2.settings import SettingCodes
 from trio.testing import wait_all_tasks_blocked
 
 from trio_sse import SSE, Aborted, App, Get
-from trio_sse.server import _tcp
-from trio_sse.server._http2 import HTTP2
+from trio_sse._server import tcp as _tcp
+from trio_sse._server.http2 import HTTP2
 
 from .http2 import Http2Peer, connected_by_http2, upgraded_to_http2
 from .limits import within

@@ -13,7 +13,8 @@ from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Mount
 
-from trio_sse import SSE, App, Get, LifespanError
+from trio_sse import SSE, App, Get
+from trio_sse.errors import LifespanError
 
 from .limits import within
 from .serving import serving

@@ -17,7 +17,7 @@ import pytest
 import trio
 
 from trio_sse import SSE, Aborted, App, Get, Limits, Post, Request, Response
-from trio_sse.server import make_config
+from trio_sse._server import make_config
 
 from .chromium import Browser
 from .http2 import connected_by_http2

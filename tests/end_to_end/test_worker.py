@@ -19,11 +19,11 @@ import trio
 from hypercorn.events import RawData
 from trio.testing import wait_all_tasks_blocked
 
-import trio_sse.server._contract
+import trio_sse._server.contract
 from trio_sse import SSE, Aborted, App, Get, Post
-from trio_sse._link import EXTENSION, Link
-from trio_sse.server._http1 import HTTP1
-from trio_sse.server._http2 import HTTP2
+from trio_sse._runtime.server_extension import EXTENSION, Link
+from trio_sse._server.http1 import HTTP1
+from trio_sse._server.http2 import HTTP2
 
 from .http2 import connected_by_http2
 from .limits import within
@@ -758,8 +758,8 @@ async def test_the_hypercorn_that_is_installed_is_served_by_our_own_worker() -> 
 async def test_another_hypercorn_serves_by_itself_and_one_warning_says_why(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    signatures = {**trio_sse.server._contract.SIGNATURES, "trio.tcp_server:TCPServer._close": "self how"}
-    monkeypatch.setattr(trio_sse.server._contract, "SIGNATURES", signatures)
+    signatures = {**trio_sse._server.contract.SIGNATURES, "trio.tcp_server:TCPServer._close": "self how"}
+    monkeypatch.setattr(trio_sse._server.contract, "SIGNATURES", signatures)
     async with serving(plain(report)) as server, connected(server.port) as peer:
         assert await peer.body(await peer.get("/")) == b"stock"
     [record] = [record for record in caplog.records if record.levelno > logging.INFO]

@@ -21,7 +21,7 @@ from end_to_end.limits import within
 from examples.orders.database import Database, DatabaseSettings, open_database, orders
 from examples.orders.domain import NewOrder, Order, OrderUpdate, Status, StatusConflict
 from examples.orders.repository import SqlOrders
-from trio_sse import MemoryTopics
+from trio_sse.topics import MemoryTopics
 
 __all__ = ("HURRY", "OrdersBehaviour", "Place", "StorageBehaviour", "add", "at_last", "count", "hurried", "idle")
 

@@ -15,28 +15,23 @@ from trio_sse import (
     Aborted,
     App,
     Controller,
-    Decoder,
     EndReason,
     Get,
-    HasEvents,
-    MemoryRepository,
-    MemoryTopics,
     NotFound,
     Params,
     Post,
     Reference,
-    Repository,
     Request,
     Response,
     ServerSentEvent,
-    Topic,
-    Topics,
     Values,
     any_of,
-    references,
     required,
 )
 from trio_sse.auth import api_key, basic, bearer, cookie, fixed_passwords, fixed_secrets, same_secret
+from trio_sse.models import MemoryRepository, Repository, references
+from trio_sse.topics import HasEvents, MemoryTopics, Topic, Topics
+from trio_sse.wire import Decoder
 
 
 @attrs.frozen

@@ -18,7 +18,7 @@ from typing import Generic, Self, TypeVar
 import httpx2
 import trio
 
-from .._errors import DecodeError
+from ..errors import DecodeError
 from ..wire import DONE_ID, Decoder, ServerSentEvent
 from ._connection import Connection, Connector
 from ._errors import ConnectionFailed, ConnectionLost

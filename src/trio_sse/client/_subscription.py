@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 import httpx2
 
-from .._http import TOKEN
+from .._http.headers import TOKEN
 from ..wire import encode_json
 
 __all__ = ("NO_BODY", "NoBody", "Subscription", "header_value")

@@ -16,8 +16,8 @@ import attrs
 import trio
 from trio.testing import MockClock
 
-from .._http import Values
-from .._link import EXTENSION, Drain, Link
+from .._http.headers import Values
+from .._runtime.server_extension import EXTENSION, Drain, Link
 from ..wire import encode_json
 from ._leaks import no_leaks
 from ._stream import TestStream

@@ -12,7 +12,7 @@ from typing import Any
 
 import trio
 
-from .._http import Values
+from .._http.headers import Values
 from ..wire import Decoder, ServerSentEvent
 from ._leaks import tasks_in
 

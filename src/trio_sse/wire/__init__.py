@@ -5,7 +5,7 @@ here is shared between calls except what the caller holds.  The modules form a l
 importing only what stands above it: `_event` (what an event is), `_encode`, `_decode`.
 """
 
-from .._errors import DecodeError, EventError, EventTooLarge
+from ..errors import DecodeError, EventError, EventTooLarge
 from ._decode import Decoder
 from ._encode import JSONEncoder, encode, encode_comment, encode_json, encode_many
 from ._event import (

@@ -15,7 +15,7 @@ is dropped.  To wait for it instead would hold back an event until the one after
 
 from typing import Final
 
-from .._errors import EventTooLarge
+from ..errors import EventTooLarge
 from ._event import MAX_RETRY, ServerSentEvent, unchecked
 
 __all__ = ("Decoder",)

@@ -15,7 +15,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from .._errors import EventError
+from ..errors import EventError
 from ._event import (
     NO_DATA,
     EventLike,

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias, final
 
 import attrs
 
-from .._errors import EventError
+from ..errors import EventError
 
 __all__ = (
     "DONE_ID",

@@ -1,0 +1,217 @@
+"""What a request offers its steps, by name, and how a function says which of it it wants.
+
+Owns the list of built-in names, the reading of a function's parameters, and the comparison of annotations. It does not
+know routes: `_plan` brings names and functions together.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Final, NewType, TypeVar, Union, get_args, get_origin
+
+import attrs
+
+from ..errors import BuildError
+from .naming import describe
+
+__all__ = (
+    "UNIONS",
+    "UNKNOWN",
+    "Parameter",
+    "alternatives",
+    "class_annotations",
+    "derives",
+    "field_annotations",
+    "fits",
+    "is_distinct",
+    "is_type",
+    "layers",
+    "parameters_of",
+    "return_annotation",
+)
+
+
+UNKNOWN: Final = inspect.Parameter.empty
+"""Stands for an annotation that is missing. One that cannot be read at run time stays the text that it is."""
+
+UNIONS: Final = (Union, types.UnionType)
+
+PROMOTED: Final = frozenset({(int, float), (int, complex), (float, complex)})
+"""Classes that are taken for others although they are not related (PEP 484, "the numeric tower")."""
+
+
+@attrs.frozen
+class Parameter:
+    """One parameter of a step or handler: it is filled by name."""
+
+    name: str
+    annotation: Any
+    required: bool
+
+
+def layers(function: Any) -> Iterator[Any]:
+    """A function and what it wraps, from the outside in: partials, methods, the `__call__` of objects, decorators."""
+    yield function
+    if isinstance(function, functools.partial):
+        yield from layers(function.func)
+    elif inspect.ismethod(function):
+        yield from layers(function.__func__)
+    elif not inspect.isclass(function):
+        if not inspect.isroutine(function):
+            yield from layers(type(function).__call__)
+        wrapped = getattr(function, "__wrapped__", None)
+        if wrapped is not None:
+            yield from layers(wrapped)
+
+
+def parameters_of(function: Callable[..., object]) -> tuple[Parameter, ...]:
+    """The parameters that a step or handler asks for; those that a `functools.partial` names are taken.
+
+    Raises:
+        BuildError: It has parameters that cannot be filled by name.
+    """
+    target = _constructed(function) if inspect.isclass(function) else function
+    try:
+        signature = inspect.signature(target)
+    except (TypeError, ValueError):
+        raise BuildError(f"{describe(function)} has no signature to read; wrap it in a function") from None
+    hints = _annotations(target)
+    bound = _bound(function)
+    return tuple(_parameter(function, raw, hints) for raw in signature.parameters.values() if raw.name not in bound)
+
+
+def return_annotation(function: Callable[..., object]) -> Any:
+    """What a function says it returns, or UNKNOWN."""
+    *_, innermost = layers(function)
+    return innermost if inspect.isclass(innermost) else _annotations(function).get("return", UNKNOWN)
+
+
+def field_annotations(cls: Any) -> Mapping[str, Any]:
+    """The annotations of the public fields of an attrs class, which may be a generic one with its arguments."""
+    cls = get_origin(cls) or cls
+    fields = (field for field in attrs.fields(cls) if not field.name.startswith("_"))
+    return {field.name: UNKNOWN if field.type is None else _evaluate(cls, field.type) for field in fields}
+
+
+def class_annotations(cls: type[Any]) -> Mapping[str, Any]:
+    """The annotations of a class and its bases, each evaluated by itself; properties count by what they return."""
+    found: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        found |= {name: _evaluate(base, text) for name, text in _raw_annotations(base).items()}
+        properties = ((name, value) for name, value in vars(base).items() if isinstance(value, property))
+        found |= {name: return_annotation(value.fget) for name, value in properties if value.fget is not None}
+    return found
+
+
+def is_type(value: object) -> bool:
+    """Whether something is a class, an alias such as `Repository[Order]`, or a NewType, rather than a value."""
+    return inspect.isclass(value) or get_origin(value) is not None or isinstance(value, NewType)
+
+
+def is_distinct(annotation: object) -> bool:
+    """Whether a type has been given a meaning of its own beside that of its class: an Annotated one, or a NewType."""
+    return get_origin(annotation) is Annotated or isinstance(annotation, NewType)
+
+
+def alternatives(annotation: Any) -> tuple[Any, ...]:
+    """The types that an annotation may stand for, the most exact first: `Annotated[A, …] | None` is also A."""
+    origin = get_origin(annotation)
+    if origin in UNIONS:
+        return tuple(each for part in get_args(annotation) for each in alternatives(part))
+    return (annotation, get_args(annotation)[0]) if origin is Annotated else (annotation,)
+
+
+def derives(cls: type[Any], wanted: Any) -> bool:
+    """Whether a class is derived from a type; what is a `Repository[Order]` is no `Repository[User]`."""
+    if get_origin(wanted) is None:
+        return wanted in cls.__mro__
+    return any(wanted in vars(base).get("__orig_bases__", ()) for base in cls.__mro__)
+
+
+def fits(offered: Any, wanted: Any) -> bool:
+    """Whether a value annotated `offered` may be one that is annotated `wanted`.
+
+    False only where the two cannot meet: both are made of plain classes, and none of one side is related to any of the
+    other. What cannot be judged fits; a type checker judges the rest.
+    """
+    left, right = _classes(offered), _classes(wanted)
+    if left is None or right is None:
+        return True
+    return any(_related(a, b) or _related(b, a) for a in left for b in right)
+
+
+def _related(a: type, b: type) -> bool:
+    return issubclass(a, b) or (a, b) in PROMOTED
+
+
+def _constructed(cls: type[Any]) -> type[Any]:
+    """The class whose constructor a class has: one derived from a protocol shows a stand-in until its first call."""
+    if getattr(cls.__init__, "__module__", "") != "typing":
+        return cls
+    own = ((base, vars(base)["__init__"]) for base in cls.__mro__ if "__init__" in vars(base))
+    return next(base for base, init in own if getattr(init, "__module__", "") != "typing")
+
+
+def _bound(function: Any) -> Mapping[str, object]:
+    return function.keywords if isinstance(function, functools.partial) else {}
+
+
+def _parameter(function: Callable[..., object], raw: inspect.Parameter, hints: Mapping[str, Any]) -> Parameter:
+    if raw.kind not in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY):
+        bare = raw.replace(annotation=inspect.Parameter.empty)
+        raise BuildError(
+            f"{describe(function)} has the parameter {str(bare)!r}: values are given by name, one for each named "
+            "parameter; *args, **kwargs and positional-only parameters cannot be filled"
+        )
+    required = raw.default is inspect.Parameter.empty
+    return Parameter(raw.name, hints.get(raw.name, UNKNOWN), required)
+
+
+def _annotations(function: Callable[..., object]) -> Mapping[str, Any]:
+    """The annotations, each evaluated by itself: one that names a type-checking import does not hide the others."""
+    *_, target = layers(function)
+    if inspect.isclass(target):
+        target = target.__init__
+    try:
+        return typing.get_type_hints(target, include_extras=True)
+    except Exception:  # noqa: BLE001 - evaluating an annotation can raise anything
+        return {name: _evaluate(target, text) for name, text in _raw_annotations(target).items()}
+
+
+def _raw_annotations(target: Any) -> Mapping[str, Any]:
+    if sys.version_info >= (3, 14):  # annotations are evaluated lazily there (PEP 649)
+        import annotationlib  # noqa: PLC0415 - new in 3.14
+
+        return annotationlib.get_annotations(target, format=annotationlib.Format.STRING)
+    return inspect.get_annotations(target)
+
+
+def _evaluate(target: Any, annotation: Any) -> Any:
+    if not isinstance(annotation, str):
+        return annotation
+    module = sys.modules.get(getattr(target, "__module__", ""))
+    try:
+        return eval(annotation, getattr(target, "__globals__", None) or vars(module))  # noqa: S307 - the app's own text
+    except Exception:  # noqa: BLE001 - as above
+        return annotation
+
+
+def _classes(annotation: Any) -> tuple[type, ...] | None:
+    """The classes that an annotation is made of, or None where it says nothing certain."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _classes(get_args(annotation)[0])
+    if origin in UNIONS:
+        parts = [_classes(part) for part in get_args(annotation)]
+        return None if None in parts else tuple(c for part in parts if part for c in part)
+    if annotation is None:
+        return (type(None),)
+    if annotation in (UNKNOWN, Any) or isinstance(annotation, TypeVar) or not isinstance(origin or annotation, type):
+        return None
+    plain: type = dict if typing.is_typeddict(origin or annotation) else origin or annotation
+    return None if getattr(plain, "_is_protocol", False) else (plain,)

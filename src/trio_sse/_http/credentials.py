@@ -1,0 +1,144 @@
+"""Credentials: how a request carries them, and how a 401 asks for them. Pure: no I/O, no Trio.
+
+Owns the reading of the Authorization header and of what serves in its place, and the challenges of RFC 9110. It does
+not know who may do what: what it finds has a credential's form, and nobody has vouched for it yet.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import attrs
+
+from ..errors import BuildError
+from .headers import TOKEN
+from .request import Request
+
+__all__ = ("UNREADABLE", "Scheme", "basic_scheme", "bearer_scheme", "cookie_scheme", "header_scheme")
+
+UNREADABLE: Final = ()
+"""Credentials that have been sent, but in no form that a verifier is shown."""
+
+B64TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1
+PRINTABLE: Final = re.compile(r"[\x20-\x7e]+")
+CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")  # neither in a user name nor in a password (RFC 7617, 2)
+
+
+@attrs.frozen
+class Scheme:
+    """One way to send credentials.
+
+    Attributes:
+        credentials: What they are, by the names that messages suggest.
+        read: Finds them in a request; None where nothing was sent.
+        challenge: Asks for them in a 401 (RFC 9110, 11.6.1).
+        code: The error code where they were sent and are refused, for a scheme that has such codes.
+    """
+
+    credentials: tuple[str, ...]
+    read: Callable[[Request], tuple[str, ...] | None]
+    challenge: str
+    code: str | None = None
+
+    @property
+    def refusal(self) -> str:
+        """The challenge where credentials were sent and are refused."""
+        return self.challenge if self.code is None else f'{self.challenge}, error="{self.code}"'
+
+
+def bearer_scheme(realm: str) -> Scheme:
+    """A bearer token; only one that was sent and refused has an error code (RFC 6750, 3.1)."""
+    return Scheme(("token",), _read_bearer, _challenge("Bearer", ("realm", realm)), "invalid_token")
+
+
+def basic_scheme(realm: str) -> Scheme:
+    """User name and password, in UTF-8, which the challenge asks for (RFC 7617, 2.1)."""
+    challenge = _challenge("Basic", ("realm", realm), ("charset", "UTF-8"))
+    return Scheme(("username", "password"), _read_basic, challenge)
+
+
+def header_scheme(header: str, realm: str) -> Scheme:
+    """A header of its own."""
+    _check(header, TOKEN, "header", "the name of a header")
+    name = header.lower()
+    return Scheme(("key",), partial(_read_header, name), _challenge("ApiKey", ("realm", realm), ("header", name)))
+
+
+def cookie_scheme(name: str, realm: str) -> Scheme:
+    """A cookie."""
+    _check(name, TOKEN, "name", "the name of a cookie")
+    challenge = _challenge("Cookie", ("realm", realm), ("cookie-name", name))
+    return Scheme(("value",), partial(_read_cookie, name), challenge)
+
+
+# -- asking
+
+
+def _challenge(scheme: str, realm: tuple[str, str], *others: tuple[str, str]) -> str:
+    """A challenge (RFC 9110, 11.3) whose values are all quoted strings (5.6.4).
+
+    Raises:
+        BuildError: The realm cannot be sent.
+    """
+    _check(realm[1], PRINTABLE, "realm", "printable ASCII")
+    return f"{scheme} " + ", ".join(f"{name}={_quoted(value)}" for name, value in (realm, *others))
+
+
+def _quoted(value: str) -> str:
+    return '"' + re.sub(r'(["\\])', r"\\\1", value) + '"'
+
+
+def _check(value: object, pattern: re.Pattern[str], what: str, kind: str) -> None:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise BuildError(f"{what}={value!r} cannot be sent: it has to be {kind}")
+
+
+# -- reading
+
+
+def _authorization(scheme: str, request: Request) -> str | None:
+    """What follows the scheme in Authorization (RFC 9110, 11.4); None where there is another scheme, or nothing."""
+    values = request.headers.all("authorization")
+    if len(values) > 1:  # not a list (RFC 9110, 5.3), so no one can say which is meant
+        return ""
+    name, _, rest = "".join(values).strip(" \t").partition(" ")
+    return rest.strip(" ") if name.lower() == scheme else None
+
+
+def _read_bearer(request: Request) -> tuple[str, ...] | None:
+    token = _authorization("bearer", request)
+    if token is None:
+        return None
+    return (token,) if B64TOKEN.fullmatch(token) else UNREADABLE
+
+
+def _read_basic(request: Request) -> tuple[str, ...] | None:
+    encoded = _authorization("basic", request)
+    return None if encoded is None else _user_and_password(encoded)
+
+
+def _user_and_password(encoded: str) -> tuple[str, ...]:
+    try:
+        text = base64.b64decode(encoded, validate=True).decode()
+    except ValueError:  # no base64, or no UTF-8
+        return UNREADABLE
+    user, colon, password = text.partition(":")
+    return (user, password) if colon and not CONTROL.search(text) else UNREADABLE
+
+
+def _read_header(name: str, request: Request) -> tuple[str, ...] | None:
+    values = request.headers.all(name)
+    if not any(values):
+        return None
+    return values if len(values) == 1 and PRINTABLE.fullmatch(values[0]) else UNREADABLE
+
+
+def _read_cookie(name: str, request: Request) -> tuple[str, ...] | None:
+    value = request.cookies.get(name)
+    if not value:
+        return None
+    return (value,) if PRINTABLE.fullmatch(value) else UNREADABLE

@@ -1,0 +1,52 @@
+"""Typed events: values whose class gives the event its name.
+
+Owns the reading of a route's `.events(tick=Tick)`, made once a route. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import attrs
+
+from .._ground.naming import type_name
+from ..errors import EventError
+from ..wire import ServerSentEvent
+
+__all__ = ("TypedEvents",)
+
+
+class TypedEvents:
+    """The classes that a route names."""
+
+    def __init__(self, classes: tuple[tuple[str, type[Any]], ...]) -> None:
+        self._names: dict[type[Any], str] = {cls: name for name, cls in classes}
+        self._known: dict[type[Any], str | None] = {}
+
+    def event(self, item: Any) -> Any:
+        """What to encode for an item that a handler has yielded.
+
+        Raises:
+            EventError: It is no event, and of no class that the route names.
+        """
+        if isinstance(item, ServerSentEvent):
+            name = self._name(item.data) if item.event is None else None
+            return item if name is None else attrs.evolve(item, event=name)
+        if isinstance(item, Mapping):
+            fields = cast("Mapping[str, Any]", item)
+            name = self._name(fields.get("data")) if fields.get("event") is None else None
+            return fields if name is None else {**fields, "event": name}
+        name = self._name(item)
+        if name is None:
+            raise EventError("", f"is a {type_name(type(item))}, but the route names {self}: name it in .events() too")
+        return {"event": name, "data": item}
+
+    def _name(self, value: object) -> str | None:
+        cls: type[Any] = value.__class__
+        if cls not in self._known:
+            self._known[cls] = next((self._names[base] for base in cls.__mro__ if base in self._names), None)
+        return self._known[cls]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name}={type_name(cls)}" for cls, name in self._names.items())

@@ -1,0 +1,151 @@
+"""Plans: what one request of a route does, in order.
+
+Owns the operations of which a plan is made. Pure data: `_planner` makes it and checks it, `_running` follows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any, Final
+
+import attrs
+
+from .._ground.calls import Call
+from .._http.conversion import BodyReader, QueryReader
+from .._routes.routes import Route
+from .event_map import TypedEvents
+from .services import Recipe, ServiceKey
+
+__all__ = (
+    "QUERY_MODEL",
+    "Check",
+    "Fetch",
+    "Gather",
+    "Load",
+    "Make",
+    "Operation",
+    "ParamsKey",
+    "ParseBody",
+    "ParseQuery",
+    "Plan",
+    "Provide",
+    "Refer",
+)
+
+
+@attrs.frozen
+class ParamsKey:
+    """Where the path parameters are kept as a value of a class of the user's."""
+
+    model: type[Any]
+
+
+QUERY_MODEL: Final = ("query", "model")
+"""Where the query is kept once it has been read into a model: services go on to get the plain values."""
+
+
+@attrs.frozen
+class Provide:
+    """Call a middleware and bind what it returns: to `name`, or its `fields` to their own names."""
+
+    call: Call
+    name: str | None
+    fields: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Check:
+    """Ask guards up to the first yes."""
+
+    calls: tuple[Call, ...]
+
+
+@attrs.frozen
+class ParseQuery:
+    """Read the query string."""
+
+    reader: QueryReader
+
+
+@attrs.frozen
+class ParseBody:
+    """Wait for the body and read it; without a reader it stays bytes."""
+
+    reader: BodyReader | None
+
+
+@attrs.frozen
+class Fetch:
+    """Take a service of the app."""
+
+    key: ServiceKey
+
+
+@attrs.frozen
+class Make:
+    """Make a service of the request."""
+
+    recipe: Recipe
+
+
+@attrs.frozen
+class Refer:
+    """Turn the id that a path parameter holds into a reference."""
+
+    parameter: str
+    model: type[Any]
+    repository: ServiceKey
+
+
+@attrs.frozen
+class Load:
+    """Turn the reference that a path parameter holds into the model, or answer 404."""
+
+    parameter: str
+
+
+@attrs.frozen
+class Gather:
+    """Put the path parameters together: as `params`, or as a value of the user's class."""
+
+    key: Hashable
+    model: type[Any] | None
+    fields: tuple[tuple[str, str], ...]
+    """Each field by the name that the class's constructor gives it, with its path parameter."""
+
+
+Operation = Provide | Check | ParseQuery | ParseBody | Fetch | Make | Refer | Load | Gather
+
+
+@attrs.frozen
+class Plan:
+    """What one request of a route does, in order.
+
+    Attributes:
+        route: The route that was planned.
+        label: How messages name it, `SSE /rooms/:room/events`.
+        operations: The steps, and what has to be made for them.
+        handler: The handler's call.
+        params: The path parameters' names and types, in the path's order; None is plain text.
+        models: The models that path parameters refer to, each with the name of its id field.
+        needs: Every built-in name that any call takes.
+        max_body: The most bytes of the request body that are kept, 0 where nobody reads it.
+        events: The classes whose values the handler yields as they are; None where the route names none.
+    """
+
+    route: Route
+    label: str
+    operations: tuple[Operation, ...]
+    handler: Call
+    params: tuple[tuple[str, Any], ...]
+    models: tuple[tuple[str, type[Any], str], ...]
+    needs: frozenset[str]
+    max_body: int
+    events: TypedEvents | None
+
+    @property
+    def services(self) -> frozenset[Any]:
+        """The tokens of the services that it takes from the app."""
+        fetched = (operation.key.token for operation in self.operations if isinstance(operation, Fetch))
+        made = (key.token for o in self.operations if isinstance(o, Make) for key in o.recipe.needs)
+        return frozenset((*fetched, *made))

@@ -1,0 +1,267 @@
+"""The planner: a route checked and prepared, so that a request only has to follow its plan.
+
+Owns all checks between the parts of one route: names, annotations, kinds of functions, services. Nothing is looked up
+by reflection later. Pure: it runs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, Never, NoReturn, TypeVar
+
+import attrs
+
+from .._ground.calls import Call, Kind, kind_of, result_type
+from .._ground.naming import describe, name_of, nearest, type_name
+from .._ground.signatures import UNKNOWN, Parameter, field_annotations, fits, parameters_of
+from .._http.conversion import BodyReader, QueryReader
+from .._routes.routes import SSE, Route
+from .._routes.steps import DEFAULT_MAX_BODY, AnyOf, Guard, ReadBody, ReadQuery, Step, Typed, Use
+from ..errors import BuildError
+from .built_in_names import BUILT_IN
+from .event_map import TypedEvents
+from .parameters import PathParameters
+from .plan import QUERY_MODEL, Check, Operation, ParseBody, ParseQuery, Plan, Provide
+from .services import Wiring
+from .supply import Supply
+
+__all__ = ("make_plan", "plan_all")
+
+T = TypeVar("T")
+
+NOTHING = (UNKNOWN, Any, object, None, type(None), Never, NoReturn)
+"""Return annotations of middleware that promise no names; a value that is returned all the same is a StepError."""
+
+
+def make_plan(route: Route, types_of: Mapping[str, Any], wiring: Wiring | None = None) -> Plan:
+    """Check a route and prepare it.
+
+    Args:
+        route: The finished route.
+        types_of: The types of the built-in names, to hold annotations against.
+        wiring: The app's services; none unless given.
+
+    Raises:
+        BuildError: Something does not fit; the message names the route, says what is there and what to do.
+    """
+    return _Planner(route, types_of, wiring or Wiring((), types_of)).plan()
+
+
+def plan_all(routes: Iterable[Route], types_of: Mapping[str, Any], wiring: Wiring) -> tuple[Plan, ...]:
+    """Plan every route of an app."""
+    return tuple(make_plan(route, types_of, wiring) for route in routes)
+
+
+class _Planner:
+    """Walks a route's steps in order with the names that are known so far, what they are and who gives them."""
+
+    def __init__(self, route: Route, types_of: Mapping[str, Any], wiring: Wiring) -> None:
+        self.route = route
+        self.wiring = wiring
+        self.known: dict[str, Any] = {name: types_of.get(name, UNKNOWN) for name in BUILT_IN}
+        self.sources: dict[str, str] = {}
+        self.readers: set[str] = set()
+        self.max_body = 0
+        self.operations: list[Operation] = []
+        self.parameters = PathParameters(route, wiring)
+        self.supply = Supply(self.parameters, wiring, self.operations)
+        self.services: dict[str, Any] = {}
+
+    def plan(self) -> Plan:
+        if self.route.method == "GET":
+            del self.known["body"]
+        for name in self.parameters.names:
+            self.introduce(name, UNKNOWN, f"the path {self.route.path}")
+        for name, token in self.route.services:
+            self.inject(name, token)
+        for index, step in enumerate(self.route.steps):
+            self.add(step, index)
+        handler = self.handler()
+        models = self.parameters.models.values()
+        return Plan(
+            route=self.route,
+            label=str(self.route),
+            operations=tuple(self.operations),
+            handler=handler,
+            params=self.parameters.conversions(),
+            models=tuple((each.parameter, each.step.model, each.id_field.name) for each in models),
+            needs=frozenset(self.supply.needs),
+            max_body=self.max_body,
+            events=self.events(),
+        )
+
+    def events(self) -> TypedEvents | None:
+        types = self.route.event_types if isinstance(self.route, SSE) else ()
+        return TypedEvents(types) if types else None
+
+    def error(self, message: str) -> BuildError:
+        return BuildError(f"{self.route}: {message}")
+
+    # -- steps
+
+    def inject(self, name: str, token: Any) -> None:
+        source = f".inject({name}={type_name(token)})"
+        if token not in self.wiring:
+            name = type_name(token)
+            raise self.error(
+                f"{source} asks for {name}, which nothing provides; add .provide({name}) to the app."
+                f"{self.wiring.hint(token)}"
+            )
+        self.introduce(name, token, source)
+        self.services[name] = token
+
+    def add(self, step: Step, index: int) -> None:
+        match step:
+            case Use(function, name):
+                self.add_use(step, self.call(function, "middleware", index), name)
+            case Guard(function):
+                self.operations.append(Check((self.guard_call(function, index),)))
+            case AnyOf(functions):
+                calls = tuple(self.guard_call(function, index) for function in functions)
+                self.operations.append(Check(calls))
+            case ReadQuery(model):
+                self.operations.append(ParseQuery(self.reader("query", model, QueryReader.of)))
+            case ReadBody(model, max_size):
+                self.operations.append(ParseBody(self.reader("body", model, BodyReader.of)))
+                self.max_body = max_size
+            case Typed():
+                self.load(step)
+
+    def load(self, step: Typed) -> None:
+        """A required model is looked up where its step stands; a reference is made where it is asked for."""
+        if step.required:
+            for model in self.parameters.models.values():
+                if model.step is step:
+                    self.supply.load(model.parameter)
+
+    def add_use(self, step: Use, call: Call, name: str | None) -> None:
+        if call.kind is Kind.GENERATOR:
+            raise self.error(f"{call} yields; decorate it with @contextlib.asynccontextmanager to use it as middleware")
+        provided = self.provided(step)
+        for each, annotation in provided.items():
+            self.introduce(each, annotation, str(step))
+        self.operations.append(Provide(call, name, tuple(provided) if name is None else ()))
+
+    def provided(self, step: Use) -> Mapping[str, Any]:
+        """The names that a middleware provides, and what they are."""
+        returns = result_type(step.function)
+        if step.name is not None:
+            return {step.name: returns}
+        if returns in NOTHING:
+            return {}
+        if attrs.has(returns):
+            return field_annotations(returns)
+        unread = " and cannot be looked up at run time" if isinstance(returns, str) else ""
+        raise self.error(
+            f"{describe(step.function)} returns {type_name(returns)}, which is no attrs class{unread}, so its fields "
+            f"cannot become names; give the value a name, as in .use(value={name_of(step.function)})"
+        )
+
+    def guard_call(self, function: Callable[..., Any], index: int) -> Call:
+        call = self.call(function, "guard", index)
+        if call.kind not in (Kind.SYNC, Kind.ASYNC):
+            raise self.error(f"guard {call} yields; a guard returns True or False")
+        return call
+
+    def reader(self, name: str, model: Any, make: Callable[[Any], T]) -> T:
+        if name in self.readers:
+            raise self.error(f".{name}() is there twice; one model reads the whole {name}")
+        self.readers.add(name)
+        self.known[name] = model
+        try:
+            return make(model)
+        except TypeError as problem:
+            raise self.error(f".{name}({type_name(model)}): this type cannot be read: {problem}") from None
+
+    # -- the handler
+
+    def handler(self) -> Call:
+        handler = self.route.handler
+        if handler is None:
+            raise self.error("this route has no handler; finish it with .handle(function)")
+        call = self.call(handler, "handler", len(self.route.steps))
+        if call.kind in (Kind.GENERATOR, Kind.CONTEXT) and not isinstance(self.route, SSE):
+            method = ", method='POST'" if self.route.method == "POST" else ""
+            raise self.error(
+                f"handler {call} yields, which only an SSE route takes; write SSE({str(self.route.path)!r}{method})"
+            )
+        return call
+
+    # -- names
+
+    def introduce(self, name: str, annotation: Any, source: str) -> None:
+        if name in BUILT_IN:
+            raise self.error(f"{source} gives the name {name!r}, which is built in ({BUILT_IN[name]}); choose another")
+        if name in self.known:
+            raise self.error(f"{source} gives the name {name!r}, which {self.sources[name]} gives too; choose another")
+        self.known[name] = annotation
+        self.sources[name] = source
+
+    def call(self, function: Callable[..., Any], role: str, index: int) -> Call:
+        try:
+            parameters = parameters_of(function)
+        except BuildError as problem:
+            raise self.error(str(problem)) from None
+        who = f"{role} {describe(function)}"
+        sources: list[tuple[str, Hashable]] = []
+        for parameter in parameters:
+            if parameter.name in self.known:
+                sources.append((parameter.name, self.take(parameter, who)))
+            else:
+                self.miss(parameter, who, index)
+        return Call(function, kind_of(function), tuple(sources))
+
+    def take(self, parameter: Parameter, who: str) -> Hashable:
+        """Check what a parameter is wanted as, see to it that it is there, and give its key."""
+        name = parameter.name
+        if name in self.parameters.names:
+            self.parameters.take(parameter, who)
+            return self.supplied(self.supply.parameter, name, who)
+        if name == "params" and attrs.has(parameter.annotation):
+            self.parameters.take_class(parameter.annotation, who)
+            return self.supplied(self.supply.params, parameter.annotation, who)
+        self.check(parameter, who)
+        if name == "params":
+            return self.supplied(self.supply.params, None, who)
+        if name in self.services:
+            return self.supply.service(self.services[name])
+        if name == "query" and name in self.readers:
+            return QUERY_MODEL
+        if name == "body" and name not in self.readers and self.max_body == 0:
+            self.max_body = DEFAULT_MAX_BODY
+            self.operations.append(ParseBody(None))
+        if name in BUILT_IN:
+            self.supply.needs.add(name)
+        return name
+
+    def supplied(self, supply: Callable[[Any, str], Hashable], what: Any, who: str) -> Hashable:
+        try:
+            return supply(what, who)
+        except BuildError as problem:
+            raise self.error(str(problem)) from None
+
+    def check(self, parameter: Parameter, who: str) -> None:
+        name, wanted, known = parameter.name, parameter.annotation, self.known[parameter.name]
+        if fits(known, wanted):
+            return
+        hint = ""
+        if name in ("body", "query") and name not in self.readers:
+            hint = f"; .{name}({type_name(wanted)}) would read it into one"
+        if name == "params":
+            hint = "; an attrs class would do, whose fields have the names of path parameters"
+        raise self.error(f"{who} wants {name!r} as {type_name(wanted)}, but it is {type_name(known)}{hint}")
+
+    def miss(self, parameter: Parameter, who: str, index: int) -> None:
+        """Nobody has provided a name so far: an error, unless it has a default and nobody will."""
+        name = parameter.name
+        for step in self.route.steps[index + 1 :]:
+            if isinstance(step, Use) and name in self.provided(step):
+                raise self.error(f"{who} asks for {name!r} before {step} provides it; move that step up")
+        if not parameter.required:
+            return
+        if name == "body":
+            raise self.error(f"{who} asks for 'body', which a GET request does not have; use 'query', or answer POST")
+        raise self.error(
+            f"{who} asks for {name!r}, which nothing provides.{nearest(name, self.known)} "
+            f"Available here: {', '.join(sorted(self.known))}"
+        )

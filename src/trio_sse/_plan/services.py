@@ -1,0 +1,236 @@
+"""Injection: of what each service is made, and in which order.
+
+Owns all checks between providers: missing ones, circles, a service of the app that wants a request's value. Pure:
+`_services` calls the providers.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import attrs
+
+from .._ground.calls import Call, Kind, kind_of_factory
+from .._ground.naming import nearest, type_name
+from .._ground.signatures import UNKNOWN, Parameter, alternatives, derives, fits, is_distinct, parameters_of
+from .._routes.providers import NOT_A_SERVICE, Provider, Scope
+from ..errors import BuildError
+
+__all__ = ("Recipe", "ServiceKey", "Wiring")
+
+OF_THE_REQUEST: Final = frozenset(
+    {
+        "aborted",
+        "cookies",
+        "count_as",
+        "draining",
+        "expire_at",
+        "headers",
+        "last_event_id",
+        "nursery",
+        "query",
+        "request",
+        "statistics",
+        "url",
+    }
+)
+"""The built-in names that a provider can take beside services and `app_nursery`."""
+
+
+@attrs.frozen
+class ServiceKey:
+    """Where a service is kept among the values of a request."""
+
+    token: Any
+
+
+@attrs.frozen
+class Recipe:
+    """A provider with everything that is known before it is called."""
+
+    key: ServiceKey
+    call: Call
+    scope: Scope
+
+    @property
+    def needs(self) -> Iterator[ServiceKey]:
+        """The services that it is made of."""
+        return (key for _, key in self.call.sources if isinstance(key, ServiceKey))
+
+
+class Wiring:
+    """All providers of an app, checked against each other.
+
+    Attributes:
+        recipes: How to make each service, by its token; each stands after those that it needs.
+
+    Raises:
+        BuildError: A provider is missing, they form a circle, or one outlives what it needs. The message has the chain.
+    """
+
+    def __init__(self, providers: Iterable[Provider], types_of: Mapping[str, Any]) -> None:
+        self._providers = {provider.token: provider for provider in providers}
+        self._types_of = types_of
+        self.recipes: dict[Any, Recipe] = {}
+        for token in self._providers:
+            self._add(token, ())
+
+    def __contains__(self, token: Any) -> bool:
+        return token in self.recipes
+
+    def in_order(self, token: Any) -> Iterator[Recipe]:
+        """What a request has to make or fetch for a service, in order, the service itself last."""
+        recipe = self.recipes[token]
+        if recipe.scope == "request":
+            for key in recipe.needs:
+                yield from self.in_order(key.token)
+        yield recipe
+
+    def at_start(self, injected: Iterable[Any]) -> tuple[Recipe, ...]:
+        """The app's services in order, but for those that only an overridden provider would need."""
+        unneeded = self._only_for_overridden(set(injected))
+        return tuple(each for each in self.recipes.values() if each.scope == "app" and each.key.token not in unneeded)
+
+    def hint(self, token: Any) -> str:
+        """What might have been meant by a token that nothing provides."""
+        for other in self._providers:
+            if inspect.isclass(other) and derives(other, token):
+                name = type_name(other)
+                return f" {name} is one, but is provided as {name} only; add .provide({type_name(token)}, {name})"
+        return nearest(type_name(token), map(type_name, self._providers))
+
+    # -- compiling
+
+    def _add(self, token: Any, chain: tuple[tuple[Provider, str], ...]) -> Recipe:
+        """Make the recipe of a token; `chain` are those that led here, each with the parameter that did."""
+        if token in self.recipes:
+            return self.recipes[token]
+        provider = self._providers[token]
+        if any(other.token == token for other, _ in chain):
+            raise BuildError(
+                f"{type_name(token)} needs itself: {_chain(chain, token)}; break the circle, so that one of them is "
+                "made first"
+            )
+        alias, scope = self._alias(provider), provider.scope
+        if alias is None:
+            call = Call(provider.factory, kind_of_factory(provider.factory), tuple(self._sources(provider, chain)))
+        else:
+            self._check_alias(provider, self._providers[alias])
+            target = self._add(alias, (*chain, (provider, "")))
+            call, scope = Call(_same, Kind.SYNC, (("service", target.key),)), target.scope
+        return self.recipes.setdefault(token, Recipe(ServiceKey(token), call, scope))
+
+    def _alias(self, provider: Provider) -> Any:
+        """The other token under which the same class is provided: the service is the same one."""
+        if is_distinct(provider.token):
+            return None
+        factory, tokens = provider.factory, tuple(self._providers)  # a tuple: a factory need not be hashable
+        others = (p.token for p in self._providers.values() if p.factory is factory and not is_distinct(p.token))
+        first = factory if factory in tokens else next(others) if inspect.isclass(factory) else provider.token
+        return None if first == provider.token else first
+
+    def _sources(self, provider: Provider, chain: tuple[tuple[Provider, str], ...]) -> Iterator[tuple[str, Hashable]]:
+        for parameter in parameters_of(provider.factory):
+            here = (*chain, (provider, parameter.name))
+            token = self._service_for(parameter)
+            if token is not None:
+                needed = self._add(token, here)
+                if provider.scope == "app" and needed.scope == "request":
+                    raise _outlives(provider, type_name(token), _chain(here, token))
+                yield parameter.name, needed.key
+            elif not parameter.required:
+                continue  # its own default, also under a built-in name: a class from elsewhere may have `headers=None`
+            elif not self._is_built_in(parameter):
+                raise self._missing(provider, parameter, here)
+            elif provider.scope == "app" and parameter.name in OF_THE_REQUEST:
+                raise _outlives(provider, repr(parameter.name), _chain(here))
+            else:
+                yield parameter.name, parameter.name
+
+    def _service_for(self, parameter: Parameter) -> Any:
+        """The token of the service that a parameter takes, or None."""
+        return next((token for token in alternatives(parameter.annotation) if token in self._providers), None)
+
+    def _is_built_in(self, parameter: Parameter) -> bool:
+        known = parameter.name in {"app_nursery", *OF_THE_REQUEST}
+        return known and fits(self._types_of.get(parameter.name, UNKNOWN), parameter.annotation)
+
+    @staticmethod
+    def _check_alias(provider: Provider, target: Provider) -> None:
+        declared = (target.replaced or target).scope
+        if provider.scope != declared:
+            name, same = type_name(provider.token), type_name(target.token)
+            raise BuildError(
+                f"{name}, provided by {provider}, is one service with {same}, but has the scope {provider.scope!r} "
+                f"where {same} has {declared!r}; give both the same scope, or provide {name} by a function"
+            )
+
+    def _missing(self, provider: Provider, parameter: Parameter, chain: tuple[tuple[Provider, str], ...]) -> BuildError:
+        wanted = parameter.annotation
+        if wanted in NOT_A_SERVICE:
+            return BuildError(
+                f"{provider} takes {parameter.name!r} without saying what it is: {_chain(chain)}; annotate it with the "
+                "type of a service, or give it a default"
+            )
+        if isinstance(wanted, str):
+            return BuildError(
+                f"{provider} takes {parameter.name!r} as {wanted!r}, which cannot be looked up at run time: "
+                f"{_chain(chain)}; import it at module level and not under 'if TYPE_CHECKING'"
+            )
+        name, token = type_name(wanted), type_name(provider.token)
+        add = f"add .provide({name}, …) to the app.{self.hint(wanted)}"
+        if getattr(wanted, "__module__", "") == "builtins":
+            add = f"give {parameter.name!r} a default, or let a function make it: .provide({token}, make_it)"
+        return BuildError(f"nothing provides {name}: {_chain(chain, wanted)}; {add}")
+
+    def _only_for_overridden(self, injected: set[Any]) -> set[Any]:
+        """The services that overridden providers need and nobody else does."""
+        unneeded: set[Any] = set()
+        while True:
+            users = [recipe for token, recipe in self.recipes.items() if token not in unneeded]
+            needed = injected | {key.token for recipe in users for key in recipe.needs}
+            more = {token for token in self._dropped(unneeded) if token not in needed} - unneeded
+            if not more:
+                return unneeded
+            unneeded |= more
+
+    def _dropped(self, unneeded: set[Any]) -> Iterator[Any]:
+        """What overridden providers and unneeded ones are made of."""
+        for token, provider in self._providers.items():
+            if provider.replaced is not None:
+                yield from self._was_made_of(provider.replaced)
+            if token in unneeded:
+                yield from (key.token for key in self.recipes[token].needs)
+
+    def _was_made_of(self, replaced: Provider) -> Iterator[Any]:
+        alias = self._alias(replaced)
+        made_of = map(self._service_for, parameters_of(replaced.factory)) if alias is None else (alias,)
+        return (token for token in made_of if token is not None)
+
+
+def _same(service: object) -> object:
+    return service
+
+
+def _outlives(provider: Provider, what: str, chain: str) -> BuildError:
+    name, instead = type_name(provider.token), "; the app's nursery is 'app_nursery'" if what == "'nursery'" else ""
+    return BuildError(
+        f"{name} lives as long as the app, but needs {what}, which lives for one request: {chain}; provide {name} with "
+        f"scope='request' too{instead}"
+    )
+
+
+def _chain(chain: tuple[tuple[Provider, str], ...], token: Any = None) -> str:
+    """How messages show what led where: `OrderService(store: SqlStore) → SqlStore(pool: Pool)`."""
+    wanted = [provider.token for provider, _ in chain[1:]] + [token]
+    steps = zip(chain, wanted, strict=True)
+    return " → ".join(_link(provider, parameter, to) for (provider, parameter), to in steps)
+
+
+def _link(provider: Provider, parameter: str, wanted: Any) -> str:
+    if not parameter:
+        return f"{type_name(provider.token)} (which is {provider})"
+    takes = parameter if wanted is None else f"{parameter}: {type_name(wanted)}"
+    return f"{str(provider).removesuffix('()')}({takes})"

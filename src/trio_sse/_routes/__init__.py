@@ -1,0 +1,3 @@
+"""What users write: routes, controllers, steps, providers and limits, as immutable values."""
+
+__all__ = ()

@@ -1,0 +1,97 @@
+"""What routes and controllers have in common: steps and injected services, as an immutable builder.
+
+Owns the methods of that part. Every one returns a new value; what needs the other steps is checked by `_planner`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import attrs
+
+from .._ground.calls import kind_of
+from .._ground.naming import type_name
+from .._ground.signatures import is_type
+from ..errors import BuildError
+from .models import Required
+from .steps import AnyOf, Guard, Step, Use, typed
+
+__all__ = ("Builder",)
+
+
+@attrs.frozen(repr=False)
+class Builder:
+    """Steps and services.
+
+    Attributes:
+        steps: Middleware, guards and readers, in the order in which they run.
+        services: The services that are injected, by name.
+    """
+
+    steps: tuple[Step, ...] = attrs.field(default=(), kw_only=True)
+    services: tuple[tuple[str, Any], ...] = attrs.field(default=(), kw_only=True)
+
+    def use(self, *middleware: Callable[..., object], **named: Callable[..., object]) -> Self:
+        """Add middleware, which runs before the response starts.
+
+        `.use(user=authenticate)` binds what it returns to the name `user`. `.use(auth)` takes one that returns an attrs
+        value of a declared type, each public field of which becomes a name, or nothing. A function may be sync (run in
+        place), async, or an `@asynccontextmanager` function: that one is left after the handler, in reverse order.
+
+        Raises:
+            BuildError: It is not a function of one of these kinds.
+        """
+        steps = [Use(function) for function in middleware] + [Use(function, name) for name, function in named.items()]
+        for step in steps:
+            kind_of(step.function)
+        return self._add(*steps)
+
+    def guard(self, *guards: Callable[..., object] | AnyOf) -> Self:
+        """Add guards: functions that return True to go on, or False for a 403.
+
+        Raises:
+            BuildError: It is not a function.
+        """
+        steps = [guard if isinstance(guard, AnyOf) else Guard(guard) for guard in guards]
+        for step in steps:
+            for function in step.functions if isinstance(step, AnyOf) else (step.function,):
+                kind_of(function)
+        return self._add(*steps)
+
+    def inject(self, **services: Any) -> Self:
+        """Give services their names here: `.inject(orders=OrderService)`.
+
+        Any step and the handler may then ask for `orders`, wherever they stand. The app's `.provide` says what makes
+        one. A service of the request is made just before the first step that asks for it.
+
+        Args:
+            **services: Tokens by name: classes, or aliases such as `Repository[Order]`.
+        """
+        for name, token in services.items():
+            if not is_type(token):
+                raise BuildError(f".inject({name}={token!r}) takes a type, as in .inject({name}=OrderService)")
+        return attrs.evolve(self, services=(*self.services, *services.items()))
+
+    def types(self, *models: type[Any] | Required[Any], **named: type[Any] | Required[Any]) -> Self:
+        """Turn path parameters into references to models.
+
+        `.types(Ticket)` is for the parameter that the class's name matches: `:ticket`, `:Ticket`, `:ticketRef`,
+        `:ticket_ref`; for OrderItem also `:order_item` and `:orderItem`. `.types(room=ChatRoom)` names the parameter.
+        It becomes a `Reference`, whose id has been read into the type of the model's id field; a path that does not fit
+        is a 404. With `required(Ticket)` it becomes the ticket itself, which is looked up where this step stands.
+
+        Raises:
+            BuildError: It is no class.
+        """
+        if not models and not named:
+            raise BuildError(".types() names no model; write .types(Ticket) or .types(room=ChatRoom)")
+        return self._add(*map(typed, models), *(typed(model, name) for name, model in named.items()))
+
+    def _add(self, *steps: Step) -> Self:
+        return attrs.evolve(self, steps=(*self.steps, *steps))
+
+    def _shared(self) -> str:
+        """The common part of a repr."""
+        services = ", ".join(f"{name}={type_name(token)}" for name, token in self.services)
+        return (f".inject({services})" if services else "") + "".join(map(str, self.steps))

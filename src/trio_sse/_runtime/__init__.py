@@ -1,0 +1,3 @@
+"""What runs for each request: the connection with its three tasks, steps, services, responses."""
+
+__all__ = ()

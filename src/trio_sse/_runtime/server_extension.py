@@ -1,0 +1,102 @@
+"""The link between a request and the server that runs it: what `trio_sse.serve` tells and offers beyond ASGI.
+
+Owns the ASGI extension by which both meet. Under another server it is absent: nothing ever drains, nothing is
+overloaded, every write goes through ASGI.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+import trio
+
+__all__ = ("EXTENSION", "Drain", "Draining", "Link", "link_of")
+
+EXTENSION: Final = "trio_sse.server"
+"""The key in `scope["extensions"]`."""
+
+
+Hook = Callable[[], None]
+
+
+class Draining:
+    """Set when the server has begun to shut down; what handlers and steps know as `draining`."""
+
+    def __init__(self) -> None:
+        self._event = trio.Event()
+
+    def is_set(self) -> bool:
+        """Whether the server is shutting down."""
+        return self._event.is_set()
+
+    async def wait(self) -> None:
+        """Wait until the server shuts down."""
+        await self._event.wait()
+
+    def _set(self) -> None:
+        self._event.set()
+
+    def __repr__(self) -> str:
+        return f"<Draining: {'set' if self.is_set() else 'not set'}>"
+
+
+class Drain:
+    """A server's shutdown, as its requests see it.
+
+    Attributes:
+        draining: Set when it begins.
+        deadline: When requests have to be over, in Trio's time.
+    """
+
+    def __init__(self) -> None:
+        self.draining = Draining()
+        self.deadline = math.inf
+        self._hooks: dict[Hook, None] = {}  # in the order of the requests
+
+    def join(self, hook: Hook) -> None:
+        """Have a function called when it begins."""
+        self._hooks[hook] = None
+
+    def leave(self, hook: Hook) -> None:
+        """Take the function out again."""
+        self._hooks.pop(hook, None)
+
+    def begin(self, seconds: float) -> None:
+        """Begin: requests have that many seconds from now. Once only."""
+        if self.draining.is_set():
+            return
+        self.deadline = trio.current_time() + seconds
+        self.draining._set()  # pyright: ignore[reportPrivateUsage] - nobody else may set it
+        for hook in tuple(self._hooks):
+            hook()
+
+
+@attrs.frozen
+class Link:
+    """What a server says of one request.
+
+    Attributes:
+        drain: The server's shutdown.
+        overloaded: Whether the server has no room for the request and only lets it in to be turned away.
+        write_now: Takes a part of the response's body, if that needs no waiting: True says that the client's socket has
+            it. After False the same part has to be given to ASGI's `send`, before anything else.
+        send: The server's own `send`, to which `write_now` is a short way.
+    """
+
+    drain: Drain
+    overloaded: bool = False
+    write_now: Callable[[bytes], bool] | None = None
+    send: object = None
+
+    def short_way(self, send: object) -> Callable[[bytes], bool] | None:
+        """`write_now`, unless something stands between the app and the server, and must not be passed by."""
+        return self.write_now if send == self.send else None
+
+
+def link_of(scope: Any) -> Link | None:
+    """The link of a request, under a server that has one."""
+    link = scope.get("extensions", {}).get(EXTENSION)
+    return link if isinstance(link, Link) else None

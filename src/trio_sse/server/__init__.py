@@ -1,6 +1,0 @@
-"""Serving through hypercorn's Trio worker. The only part of the package that imports hypercorn."""
-
-from ._config import make_config
-from ._serve import run, serve
-
-__all__ = ("make_config", "run", "serve")

@@ -1,0 +1,329 @@
+"""Requests, responses, and the reading of headers."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from trio_sse import Request, Response, Values
+from trio_sse._http.accept import accepts_event_stream, asks_for_event_stream
+from trio_sse._http.request import MAX_LAST_EVENT_ID
+from trio_sse.errors import BadRequest
+from trio_sse.wire import MAX_ID_SIZE, encode_json
+
+
+def request(*headers: tuple[bytes, bytes], **scope: Any) -> Request:
+    return Request({"type": "http", "method": "GET", "path": "/", "headers": list(headers), **scope})
+
+
+# -- Values
+
+
+def test_values_give_the_first_and_all_of_a_name() -> None:
+    values = Values([("a", "1"), ("b", "2"), ("a", "3")])
+    assert values["a"] == "1"
+    assert values.all("a") == ("1", "3")
+    assert values.all("c") == ()
+    assert values.get("c") is None
+    assert list(values) == ["a", "b"]
+    assert len(values) == 2
+    assert repr(values) == "Values({'a': ['1', '3'], 'b': ['2']})"
+
+
+def test_only_folded_values_ignore_case() -> None:
+    assert Values([("Accept", "x")], fold_case=True)["aCCept"] == "x"
+    assert Values([("Accept", "x"), ("accept", "y")], fold_case=True).all("ACCEPT") == ("x", "y")
+    assert "accept" not in Values([("Accept", "x")])
+
+
+def test_values_are_equal_when_all_values_are() -> None:
+    assert Values([("a", "1"), ("a", "2")]) == Values([("a", "1"), ("a", "2")])
+    assert Values([("a", "1"), ("a", "2")]) != Values([("a", "1")])
+    assert Values([("a", "1")]) == {"a": "1"}
+    assert Values([("a", "1")]) != {"a": "2"}
+    assert Values([("a", "1")]) != "a"
+
+
+def test_values_cannot_be_hashed() -> None:
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(Values([]))
+
+
+@given(st.lists(st.tuples(st.text(max_size=3), st.text(max_size=3))))
+def test_values_keep_everything_in_order(pairs: list[tuple[str, str]]) -> None:
+    values = Values(pairs)
+    assert set(values) == {name for name, _ in pairs}
+    for name in values:
+        assert values.all(name) == tuple(value for other, value in pairs if other == name)
+        assert values[name] == values.all(name)[0]
+
+
+# -- Request
+
+
+def test_a_request_reads_its_scope() -> None:
+    it = request(method="POST", path="/a b", http_version="2", client=["::1", 80, 0, 0])
+    assert (it.method, it.path, it.http_version, it.client) == ("POST", "/a b", "2", ("::1", 80))
+    assert repr(it) == "<Request POST /a b>"
+
+
+def test_what_the_scope_leaves_out_has_a_default() -> None:
+    it = request()
+    assert (it.http_version, it.client, dict(it.query), dict(it.cookies), it.last_event_id) == (
+        "1.1",
+        None,
+        {},
+        {},
+        None,
+    )
+
+
+def test_headers_are_latin_1_and_found_in_any_case() -> None:
+    it = request((b"x-name", b"caf\xe9"), (b"x-name", b"second"))
+    assert it.headers["X-Name"] == "café"
+    assert it.headers.all("x-NAME") == ("café", "second")
+
+
+@pytest.mark.parametrize(
+    ("raw", "pairs"),
+    [
+        (b"", []),
+        (b"a=1&b=2&a=3", [("a", "1"), ("b", "2"), ("a", "3")]),
+        (b"a=", [("a", "")]),
+        (b"a", [("a", "")]),
+        (b"a+b=c+d%2B", [("a b", "c d+")]),
+        (b"a=%E2%82%AC", [("a", "€")]),
+        (b"a=%2526", [("a", "%26")]),
+        (b"a=1;b=2", [("a", "1;b=2")]),
+        (b"&&=x&", [("", "x")]),
+        (b"a=%zz", [("a", "%zz")]),
+    ],
+)
+def test_a_query_string_is_decoded_once(raw: bytes, pairs: list[tuple[str, str]]) -> None:
+    assert request(query_string=raw).query == Values(pairs)
+
+
+@pytest.mark.parametrize("raw", [b"a=%FF", b"%C0%AF=1", b"a=\xff", b"a=\xe2\x82\xac"])
+def test_a_query_string_that_is_not_utf8_is_a_bad_request(raw: bytes) -> None:
+    with pytest.raises(BadRequest, match="query string"):
+        _ = request(query_string=raw).query
+
+
+@given(st.binary(max_size=30))
+def test_any_query_string_is_read_or_a_bad_request(raw: bytes) -> None:
+    with contextlib.suppress(BadRequest):
+        assert isinstance(request(query_string=raw).query, Values)
+
+
+@pytest.mark.parametrize(
+    ("headers", "cookies"),
+    [
+        ([b"a=1; b=2"], {"a": "1", "b": "2"}),
+        ([b"a=1;b=2"], {"a": "1", "b": "2"}),
+        ([b"a=1", b"b=2"], {"a": "1", "b": "2"}),
+        ([b"a=1; a=2"], {"a": "1"}),
+        ([b"a = 1 "], {"a": "1"}),
+        ([b"a=b=c"], {"a": "b=c"}),
+        ([b'a="1"'], {"a": "1"}),
+        ([b'a="'], {"a": '"'}),
+        ([b'a="x'], {"a": '"x'}),
+        ([b'a=""x""'], {"a": '"x"'}),
+        ([b"a="], {"a": ""}),
+        ([b'a=""'], {"a": ""}),
+        ([b"nothing"], {}),
+        ([b";;"], {}),
+        ([], {}),
+        ([b"a=caf\xe9"], {"a": "café"}),
+    ],
+)
+def test_cookies(headers: list[bytes], cookies: dict[str, str]) -> None:
+    assert request(*((b"cookie", header) for header in headers)).cookies == cookies
+
+
+@given(st.lists(st.binary(max_size=30), max_size=3))
+def test_any_bytes_are_cookies(headers: list[bytes]) -> None:
+    cookies = request(*((b"cookie", header) for header in headers)).cookies
+    assert all(isinstance(text, str) for pair in cookies.items() for text in pair)
+
+
+@pytest.mark.parametrize(
+    ("raw", "known"),
+    [
+        (b"42", "42"),
+        (b"", None),
+        ("é€😀".encode(), "é€😀"),
+        ("a\u00a0b\u2028c".encode(), "a\u00a0b\u2028c"),
+        (b"a\tb", "a\tb"),
+        (b"\xff\xfe", None),
+        (b"caf\xe9", None),
+        (b"a\x00b", None),
+        (b"a\nb", None),
+        (b"a\x1bb", None),
+        (b"\x7f", None),
+        (b"x" * MAX_LAST_EVENT_ID, "x" * MAX_LAST_EVENT_ID),
+        (b"x" * (MAX_LAST_EVENT_ID + 1), None),
+        ("é".encode() * (MAX_LAST_EVENT_ID // 2 + 1), None),
+    ],
+)
+def test_a_last_event_id_that_cannot_be_one_counts_as_absent(raw: bytes, known: str | None) -> None:
+    assert request((b"last-event-id", raw)).last_event_id == known
+
+
+def test_every_id_that_may_be_sent_is_believed_when_it_comes_back() -> None:
+    assert MAX_LAST_EVENT_ID >= MAX_ID_SIZE
+
+
+def test_the_first_last_event_id_counts() -> None:
+    assert request((b"last-event-id", b"1"), (b"last-event-id", b"2")).last_event_id == "1"
+
+
+@given(st.binary(max_size=30))
+def test_any_bytes_are_a_last_event_id_or_none(raw: bytes) -> None:
+    known = request((b"last-event-id", raw)).last_event_id
+    assert known is None or known.encode() == raw
+
+
+# -- Accept
+
+
+@pytest.mark.parametrize(
+    ("accept", "leaves_room", "asks"),
+    [
+        (None, True, False),
+        ("", True, False),
+        (" , ,", True, False),
+        ("*/*", True, False),
+        ("text/*", True, False),
+        ("text/event-stream", True, True),
+        ("Text/Event-Stream", True, True),
+        ("text/event-stream;charset=utf-8", True, True),
+        (" text/event-stream ; q=0.1", True, True),
+        ("application/json", False, False),
+        ("application/json, text/event-stream", True, True),
+        ("application/json,*/*;q=0.1", True, False),
+        ("text/event-stream;q=0", False, False),
+        ("text/event-stream;Q=0", False, False),
+        ("text/event-stream; q=0.000, */*", False, False),
+        ("*/*;q=0", False, False),
+        ("text/*;q=0", False, False),
+        ("text/*;q=0, */*", False, False),
+        ("text/*, */*;q=0", True, False),
+        ("text/*;q=0, text/event-stream", True, True),
+        ("text/event-stream;q=junk", True, True),
+        ("text/event-stream;q=nan", True, True),
+        ("text/event-stream;q=-1", True, True),
+        ("text/event-stream;q=", True, True),
+        ("text/event-streams", False, False),
+        ("application/event-stream", False, False),
+        ("*", False, False),
+        ("text", False, False),
+        (";q=0", True, False),
+    ],
+)
+def test_accept(accept: str | None, leaves_room: bool, asks: bool) -> None:
+    assert accepts_event_stream(accept) is leaves_room
+    assert asks_for_event_stream(accept) is asks
+
+
+@given(
+    st.none()
+    | st.text()
+    | st.lists(st.sampled_from(["text/event-stream", "text/*", "*/*", ";q=", "0", "1", ",", "a/b"])).map("".join)
+)
+@example("q=0")
+def test_any_accept_is_judged_and_who_asks_leaves_room(accept: str | None) -> None:
+    assert accepts_event_stream(accept) or not asks_for_event_stream(accept)
+
+
+# -- Response
+
+
+def test_text_is_plain_text_and_bytes_are_bytes() -> None:
+    assert Response("é").header_pairs() == [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"2")]
+    assert Response("é").body() == "é".encode()
+    assert Response(b"\0").header_pairs() == [(b"content-type", b"application/octet-stream"), (b"content-length", b"1")]
+    assert Response(b"\0").body() == b"\0"
+    assert Response("<p>", media_type="text/html").header_pairs()[0] == (b"content-type", b"text/html")
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_status_without_content_has_no_content_headers(status: int) -> None:
+    assert Response(status=status, headers={"ETag": "x"}).header_pairs() == [(b"etag", b"x")]
+    with pytest.raises(ValueError, match=f"a {status} response has no content"):
+        Response("x", status=status)
+
+
+def test_a_header_may_come_twice() -> None:
+    response = Response(headers=[("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")])
+    assert response.header_pairs()[:2] == [(b"set-cookie", b"a=1"), (b"set-cookie", b"b=2")]
+
+
+def test_headers_are_taken_once_even_from_an_iterator() -> None:
+    response = Response(headers=iter([("A", "1")]))
+    assert response.header_pairs() == response.header_pairs()
+    assert response.header_pairs()[0] == (b"a", b"1")
+
+
+def test_a_content_type_among_the_headers_is_not_said_twice() -> None:
+    response = Response(
+        "{}", media_type="text/css", headers={"Content-Type": "application/json", "content-length": "2"}
+    )
+    assert response.header_pairs() == [(b"content-type", b"application/json"), (b"content-length", b"2")]
+
+
+def test_a_response_is_a_value() -> None:
+    assert Response("a", headers={"A": "1"}) == Response("a", headers=[("a", "1")])
+    assert len({Response("a"), Response("a"), Response("b")}) == 2
+    assert repr(Response("a")) == "Response(content='a', status=200, media_type=None, headers=())"
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        Response("a").status = 500  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("headers", "problem"),
+    [
+        ({"a": "x\r\nset-cookie: evil=1"}, "cannot be sent"),
+        ({"a": "x\n"}, "cannot be sent"),
+        ({"a\r\nb": "x"}, "cannot be sent"),
+        ({"a": "\0"}, "cannot be sent"),
+        ({"": "x"}, "cannot be sent"),
+        ({"a": "€"}, "latin-1"),
+    ],
+)
+def test_a_header_that_cannot_be_sent_is_an_error_where_it_is_made(headers: dict[str, str], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        Response(headers=headers)
+
+
+def test_content_that_cannot_be_sent_is_an_error_where_it_is_made() -> None:
+    with pytest.raises(UnicodeEncodeError):
+        Response("\ud800")
+
+
+def test_content_that_is_neither_text_nor_bytes_becomes_json() -> None:
+    made = Response({"a": 1}, status=201, headers={"location": "/a"})
+    with pytest.raises(TypeError, match="content of type dict has yet to be encoded"):
+        made.body()
+    assert made.encoded(encode_json) == Response(
+        b'{"a":1}', status=201, media_type="application/json", headers={"location": "/a"}
+    )
+    assert Response([], media_type="application/problem+json").encoded(encode_json).media_type == (
+        "application/problem+json"
+    )
+    assert Response("text").encoded(encode_json) == Response("text")
+    with pytest.raises(ValueError, match="a 204 response has no content"):
+        Response({}, status=204)
+    with pytest.raises(ValueError, match="a 205 response has no content"):
+        Response(None, status=205)
+    assert (b"content-length", b"0") in Response(status=205).header_pairs()
+
+
+@pytest.mark.parametrize("status", [0, 100, 101, 199, 600])
+def test_a_status_that_ends_no_response_is_an_error(status: int) -> None:
+    with pytest.raises(ValueError, match="200 to 599"):
+        Response(status=status)
