@@ -381,16 +381,16 @@ def make_app(book: Book) -> App:
             value=Get("/values/:number").handle(value),
             sum=Post("/sum").body(list[int]).handle(take),
             broken=Get("/broken").handle(broken),
-            look=Get("/soak").always().handle(look),
-            objects=Get("/soak/objects").always().handle(collect),
-            tasks=Get("/soak/tasks").always().handle(tasks),
-            mark=Post("/soak/mark").always().handle(mark),
-            marked=Get("/soak/marked").always().handle(compare),
+            look=Get("/soak").during_shutdown().handle(look),
+            objects=Get("/soak/objects").during_shutdown().handle(collect),
+            tasks=Get("/soak/tasks").during_shutdown().handle(tasks),
+            mark=Post("/soak/mark").during_shutdown().handle(mark),
+            marked=Get("/soak/marked").during_shutdown().handle(compare),
         )
     )
     limits = Limits(hosts=("127.0.0.1",), streams_per_client=1 << 20)
     return (
-        App(send_timeout=SEND_TIMEOUT, cleanup_seconds=CLEANUP_SECONDS, limits=limits)
+        App(send_timeout=SEND_TIMEOUT, cleanup_timeout=CLEANUP_SECONDS, limits=limits)
         .provide(Book, value=book)
         .provide(Topics, MemoryTopics)
         .provide(Repository[Room], Rooms)
@@ -608,7 +608,7 @@ async def listen(load: Load) -> None:
         await load.leave()(wire)
 
 
-async def come_back(load: Load) -> None:
+async def retry(load: Load) -> None:
     """Take some ticks, go, and go on after the last one."""
     number = load.random.randrange(1000)
     for _ in range(load.random.randint(1, 4)):
@@ -847,7 +847,7 @@ async def reset_rapidly(load: Load) -> None:
 
 SHARES: Mapping[Callable[[Load], Awaitable[None]], float] = {
     listen: 40,
-    come_back: 6,
+    retry: 6,
     stay_to_the_end: 8,
     converse: 4,
     ask_in_a_row: 4,
@@ -880,7 +880,7 @@ class Plan:
 
     Attributes:
         seconds: How long the load lasts.
-        streams: Seats that are taken at a time.
+        streams: ConnectionLimit that are taken at a time.
         seed: What the load is drawn from.
         stay: Seconds that a stream is listened to, on the average.
         warm_up: Seconds after which memory is looked at.

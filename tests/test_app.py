@@ -164,7 +164,7 @@ async def test_another_json_encoder_serves_events_and_responses(autojump_clock: 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"cleanup_seconds": 0}, "cleanup_seconds is a number of seconds above 0, not 0"),
+        ({"cleanup_timeout": 0}, "cleanup_timeout is a number of seconds above 0, not 0"),
         ({"error_event": ""}, "error_event is the name of an event, not ''"),
         ({"error_event": "a\nb"}, "error_event is the name of an event"),
     ],

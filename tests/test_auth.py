@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from trio_sse import SSE, App, Forbidden, Get, HTTPError, Request, Unauthorized, Values, auth
+from trio_sse import SSE, App, Forbidden, Get, Headers, HTTPError, Request, Unauthorized, auth
 from trio_sse.auth import api_key, basic, bearer, cookie, fixed_passwords, fixed_secrets, same_secret
 from trio_sse.errors import BuildError, ServiceUnavailable, StepError
 from trio_sse.testing import TestClient, TestResponse
@@ -25,7 +25,7 @@ from trio_sse.testing import TestClient, TestResponse
 if TYPE_CHECKING:
     from uuid import UUID
 
-Headers = list[tuple[bytes, bytes]]
+RawHeaders = list[tuple[bytes, bytes]]
 
 SECRET = "correct-horse"
 START = 1_000_000.0
@@ -95,7 +95,7 @@ def encoded(text: str | bytes) -> str:
 
 # -- finding credentials
 
-GOOD: list[tuple[Callable[..., Any], Headers, list[str]]] = [
+GOOD: list[tuple[Callable[..., Any], RawHeaders, list[str]]] = [
     (bearer(one), [authorization("Bearer abc")], ["abc"]),
     (bearer(one), [authorization("bearer abc")], ["abc"]),
     (bearer(one), [authorization("BEARER  abc")], ["abc"]),
@@ -121,13 +121,13 @@ GOOD: list[tuple[Callable[..., Any], Headers, list[str]]] = [
 
 
 @pytest.mark.parametrize(("step", "headers", "found"), GOOD)
-async def test_credentials_are_found(step: Callable[..., Any], headers: Headers, found: list[str]) -> None:
+async def test_credentials_are_found(step: Callable[..., Any], headers: RawHeaders, found: list[str]) -> None:
     reply = await ask(guarded(step), *headers)
     assert (reply.status, reply.json()) == (200, found)
     assert "www-authenticate" not in reply.headers
 
 
-NONE_SENT: list[tuple[Callable[..., Any], Headers]] = [
+NONE_SENT: list[tuple[Callable[..., Any], RawHeaders]] = [
     *((step(one), []) for step in (bearer, api_key, cookie)),
     (basic(two), []),
     (bearer(one), [authorization("")]),
@@ -150,13 +150,13 @@ NONE_SENT: list[tuple[Callable[..., Any], Headers]] = [
 
 
 @pytest.mark.parametrize(("step", "headers"), NONE_SENT)
-async def test_where_none_were_sent_the_401_has_no_error_code(step: Callable[..., Any], headers: Headers) -> None:
+async def test_where_none_were_sent_the_401_has_no_error_code(step: Callable[..., Any], headers: RawHeaders) -> None:
     reply = await ask(guarded(step), *headers)
     assert (reply.status, reply.json()["detail"]) == (401, MISSING)
     assert "error=" not in reply.headers["www-authenticate"]
 
 
-UNREADABLE: list[tuple[Callable[..., Any], Headers]] = [
+UNREADABLE: list[tuple[Callable[..., Any], RawHeaders]] = [
     (bearer(one), [authorization("Bearer")]),
     (bearer(one), [authorization("Bearer ")]),
     (bearer(one), [authorization("Bearer a b")]),
@@ -198,7 +198,9 @@ UNREADABLE: list[tuple[Callable[..., Any], Headers]] = [
 
 
 @pytest.mark.parametrize(("step", "headers"), UNREADABLE)
-async def test_what_cannot_be_read_is_a_401_and_reaches_no_verifier(step: Callable[..., Any], headers: Headers) -> None:
+async def test_what_cannot_be_read_is_a_401_and_reaches_no_verifier(
+    step: Callable[..., Any], headers: RawHeaders
+) -> None:
     reply = await ask(guarded(step), *headers)
     assert (reply.status, reply.json()["detail"]) == (401, REFUSED)
     assert reply.headers["www-authenticate"].startswith(("Bearer ", "Basic ", "ApiKey ", "Cookie "))
@@ -220,7 +222,7 @@ NAMES = st.sampled_from([b"authorization", b"cookie", b"x-api-key"])
     step=st.sampled_from([bearer(one), basic(two), api_key(one), cookie(one)]),
     headers=st.lists(st.tuples(NAMES, BYTES), max_size=4),
 )
-def test_no_header_whatsoever_gives_anything_but_200_or_401(step: Callable[..., Any], headers: Headers) -> None:
+def test_no_header_whatsoever_gives_anything_but_200_or_401(step: Callable[..., Any], headers: RawHeaders) -> None:
     reply = trio.run(functools.partial(ask, guarded(step), *headers))
     assert reply.status in (200, 401)
     assert ("www-authenticate" in reply.headers) is (reply.status == 401)
@@ -464,7 +466,7 @@ async def test_a_sync_verifier_that_returns_a_coroutine_lets_nobody_in() -> None
 async def named(
     token: str,
     users: Users,
-    headers: Values,
+    headers: Headers,
     request: Request,
     cookies: Mapping[str, str],
     room: int,
@@ -538,7 +540,7 @@ MISNAMED: list[tuple[Callable[..., Any], str]] = [
         unknown_name,
         r"^GET /:room: middleware bearer\(unknown_name\)\(\) asks for 'usres', which nothing provides\. Did",
     ),
-    (wrong_type, r"^GET /:room: middleware bearer\(wrong_type\)\(\) wants 'headers' as int, but it is Values$"),
+    (wrong_type, r"^GET /:room: middleware bearer\(wrong_type\)\(\) wants 'headers' as int, but it is Headers$"),
     (wrong_request, r"^GET /:room: middleware bearer\(wrong_request\)\(\) wants 'request' as int, but it is Request$"),
     (unreadable, r"^GET /:room: middleware bearer\(unreadable\)\(\) wants the path parameter 'room' as 'UUID', which "),
     (

@@ -10,12 +10,12 @@ import trio
 from trio.testing import MockClock
 
 from trio_sse import SSE, App, Limits
-from trio_sse._runtime.server_extension import EXTENSION, Drain, Link
+from trio_sse._runtime.server_extension import EXTENSION, Drain, ServerExtension
 from trio_sse.errors import BuildError
 from trio_sse.health import liveness, readiness
 from trio_sse.testing import TestClient, TestResponse
 
-OVERLOADED = {EXTENSION: Link(Drain(), overloaded=True)}
+OVERLOADED = {EXTENSION: ServerExtension(Drain(), overloaded=True)}
 
 
 async def waiting() -> AsyncIterator[Any]:

@@ -92,7 +92,7 @@ async def test_the_metrics_of_streams(accept: str | None, autojump_clock: MockCl
         key("trio_sse_streams_open", route="SSE /fails"): 0,
         key("trio_sse_streams_opened_total", route=ROOMS): 3,
         key("trio_sse_streams_opened_total", route="SSE /fails"): 1,
-        key("trio_sse_streams_ended_total", route=ROOMS, reason="client gone"): 2,
+        key("trio_sse_streams_ended_total", route=ROOMS, reason="client_gone"): 2,
         key("trio_sse_streams_ended_total", route="SSE /fails", reason="failed"): 1,
         key("trio_sse_sent_events_total", route=ROOMS): 3,
         key("trio_sse_sent_events_total", route="SSE /fails"): 1,
@@ -153,7 +153,7 @@ async def test_labels_hold_whatever_they_are_given(autojump_clock: MockClock) ->
 
 class Refused(Forbidden):
     def __init__(self, detail: str) -> None:
-        super().__init__(detail, come_back=True)
+        super().__init__(detail, retry=True)
 
 
 async def test_the_metrics_of_the_process_are_there_too(autojump_clock: MockClock) -> None:

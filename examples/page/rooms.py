@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-from trio_sse import SSE, Controller, Params
+from trio_sse import SSE, Controller, PathParams
 
 
-async def by_params(params: Params) -> AsyncIterator[dict[str, Any]]:
+async def by_params(params: PathParams) -> AsyncIterator[dict[str, Any]]:
     yield {"data": {"room": params.room_id}}
 
 

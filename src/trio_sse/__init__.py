@@ -2,16 +2,17 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ._http.headers import Values
-from ._http.paths import Params
+from ._http.headers import Headers, QueryParams
+from ._http.paths import PathParams
 from ._http.request import Request
 from ._http.response import Response
 from ._routes.controllers import Controller
 from ._routes.limits import Limits
 from ._routes.models import Reference, required
+from ._routes.options import StreamOptions
 from ._routes.routes import SSE, Delete, Get, Patch, Post, Put, Route
 from ._routes.steps import any_of
-from ._runtime.abort import Aborted, EndReason
+from ._runtime.abort import Aborted, AbortReason
 from ._runtime.server_extension import Draining
 from .app import App
 from .errors import Forbidden, HTTPError, NotFound, Unauthorized
@@ -22,29 +23,31 @@ if TYPE_CHECKING:
 
 __all__ = (
     "SSE",
+    "AbortReason",
     "Aborted",
     "App",
     "Controller",
     "Delete",
     "Done",
     "Draining",
-    "EndReason",
     "Forbidden",
     "Get",
     "HTTPError",
+    "Headers",
     "Limits",
     "NotFound",
-    "Params",
     "Patch",
+    "PathParams",
     "Post",
     "Put",
+    "QueryParams",
     "Reference",
     "Request",
     "Response",
     "Route",
     "ServerSentEvent",
+    "StreamOptions",
     "Unauthorized",
-    "Values",
     "any_of",
     "required",
     "run",

@@ -17,13 +17,13 @@ import attrs
 import trio
 
 from ._ground.naming import nearest, type_name
-from ._http.headers import Values
-from ._http.paths import Params
+from ._http.headers import Headers, QueryParams
+from ._http.paths import PathParams
 from ._http.request import Request
 from ._plan.plan import Plan
 from ._plan.planner import plan_all
 from ._plan.router import Router
-from ._plan.services import Recipe, Wiring
+from ._plan.services import ResolvedProvider, ServiceGraph
 from ._plan.urls import Urls
 from ._routes.controllers import Controller
 from ._routes.limits import Limits
@@ -32,7 +32,7 @@ from ._routes.routes import Route
 from ._runtime.abort import Aborted
 from ._runtime.admission import Admission
 from ._runtime.connection import Receive
-from ._runtime.counters import Meter
+from ._runtime.counters import StreamCounters
 from ._runtime.dispatch import Dispatcher
 from ._runtime.responder import Settings
 from ._runtime.server_extension import Draining
@@ -52,11 +52,11 @@ TYPES: Final[Mapping[str, Any]] = {
     "count_as": Callable,
     "draining": Draining,
     "expire_at": Callable,
-    "headers": Values,
+    "headers": Headers,
     "last_event_id": str | None,
     "nursery": trio.Nursery,
-    "params": Params,
-    "query": Values,
+    "params": PathParams,
+    "query": QueryParams,
     "request": Request,
     "statistics": Callable,
     "url": Callable,
@@ -93,12 +93,12 @@ class App:
         json: Encodes what is not text: event data, JSON responses. It returns str, or bytes in UTF-8.
         error_event: The name of the event that tells a client of an unexpected error. Not `error`, which EventSource
             uses for its own.
-        cleanup_seconds: The time limit of each clean-up that the library shields from cancellation: closing a
+        cleanup_timeout: The time limit of each clean-up that the library shields from cancellation: closing a
             generator, leaving a step or a service.
         wall_clock: The time in seconds since 1970, against which `expire_at` is read; tests replace it.
         send_timeout: Seconds that a client may take for a write of up to 64 KiB, before it is dropped as too slow.
         limits: What the app takes on.
-        reconnect_between: The least and the most seconds after which clients come back that are turned away, or whose
+        reconnect_delay: The least and the most seconds after which clients come back that are turned away, or whose
             streams end in the server's shutdown: at random, lest all come at once.
     """
 
@@ -106,11 +106,11 @@ class App:
     providers: tuple[Provider, ...] = attrs.field(default=(), kw_only=True)
     json: JSONEncoder = attrs.field(default=encode_json, kw_only=True)
     error_event: str = attrs.field(default="stream-error", kw_only=True, validator=_check_event_name)
-    cleanup_seconds: float = attrs.field(default=5.0, kw_only=True, validator=_check_seconds)
+    cleanup_timeout: float = attrs.field(default=5.0, kw_only=True, validator=_check_seconds)
     wall_clock: Callable[[], float] = attrs.field(default=time.time, kw_only=True)
     send_timeout: float = attrs.field(default=20.0, kw_only=True, validator=_check_seconds)
     limits: Limits = attrs.field(factory=Limits, kw_only=True)
-    reconnect_between: tuple[float, float] = attrs.field(default=(1.0, 5.0), kw_only=True, validator=_check_range)
+    reconnect_delay: tuple[float, float] = attrs.field(default=(1.0, 5.0), kw_only=True, validator=_check_range)
 
     def add(self, *members: Route | Controller, **named: Route | Controller) -> Self:
         """Add routes and controllers.
@@ -229,7 +229,7 @@ class App:
             What belongs into the lifespan's state, from where requests take services and `app_nursery`.
         """
         self.check()
-        async with live(self._made_at_start, self.cleanup_seconds) as life:
+        async with live(self._made_at_start, self.cleanup_timeout) as life:
             yield {self._state_key: life}
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -245,8 +245,8 @@ class App:
                 raise NotImplementedError(f"the ASGI scope type {other!r} is unknown")
 
     @cached_property
-    def _wiring(self) -> Wiring:
-        return Wiring(self.providers, TYPES)
+    def _wiring(self) -> ServiceGraph:
+        return ServiceGraph(self.providers, TYPES)
 
     @cached_property
     def _plans(self) -> tuple[Plan, ...]:
@@ -261,7 +261,7 @@ class App:
         return Urls(self._plans, self._router.answers)
 
     @property
-    def _made_at_start(self) -> tuple[Recipe, ...]:
+    def _made_at_start(self) -> tuple[ResolvedProvider, ...]:
         return self._wiring.at_start(token for plan in self._plans for token in plan.services)
 
     @cached_property
@@ -270,7 +270,7 @@ class App:
             router=self._router,
             limits=self.limits,
             settings=self._settings,
-            cleanup_seconds=self.cleanup_seconds,
+            cleanup_timeout=self.cleanup_timeout,
             send_seconds=self.send_timeout,
         )
 
@@ -283,9 +283,9 @@ class App:
             state_key=self._state_key,
             url=self.url,
             wall_clock=self.wall_clock,
-            reconnect=self.reconnect_between,
+            reconnect=self.reconnect_delay,
             admission=admission,
-            meter=Meter(lambda: admission.full),
+            meter=StreamCounters(lambda: admission.full),
         )
 
     @property

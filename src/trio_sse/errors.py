@@ -21,6 +21,7 @@ __all__ = (
     "BadRequest",
     "BuildError",
     "Conflict",
+    "ContentTooLarge",
     "DecodeError",
     "EventError",
     "EventTooLarge",
@@ -33,7 +34,6 @@ __all__ = (
     "NoContent",
     "NotAcceptable",
     "NotFound",
-    "PayloadTooLarge",
     "ServiceUnavailable",
     "StepError",
     "TooManyRequests",
@@ -97,7 +97,7 @@ class HTTPError(Exception):
         detail: What went wrong, for the client to read. Left out of the body when empty.
         headers: Extra response headers; their names become lower case.
         status: The HTTP status, for those that have no class of their own.
-        come_back: Whether the client is to try again after a while. An EventSource that asks for a stream is then told
+        retry: Whether the client is to try again after a while. An EventSource that asks for a stream is then told
             so with an empty one, since any error status would end it for good; other clients get Retry-After.
     """
 
@@ -109,10 +109,10 @@ class HTTPError(Exception):
         *,
         headers: Mapping[str, str] | None = None,
         status: int | None = None,
-        come_back: bool = False,
+        retry: bool = False,
     ) -> None:
         super().__init__(detail)
-        self.come_back: bool = come_back
+        self.retry: bool = retry
         self.detail: str = detail
         self.headers: dict[str, str] = {name.lower(): value for name, value in (headers or {}).items()}
         self.status: int = self.default_status if status is None else status
@@ -207,7 +207,7 @@ class Gone(HTTPError):
     default_status = 410
 
 
-class PayloadTooLarge(HTTPError):
+class ContentTooLarge(HTTPError):
     """413: the body is larger than the route reads."""
 
     default_status = 413
@@ -232,7 +232,7 @@ class TooManyRequests(HTTPError):
 
 
 class ServiceUnavailable(HTTPError):
-    """503: not now. EventSource gives up on it for good, unless it is raised with `come_back=True`."""
+    """503: not now. EventSource gives up on it for good, unless it is raised with `retry=True`."""
 
     default_status = 503
 

@@ -11,7 +11,7 @@ from typing import Final
 from ._http.request import Request
 from ._http.response import Response
 from ._routes.routes import Get
-from ._runtime.server_extension import Draining, link_of
+from ._runtime.server_extension import Draining, server_extension_of
 from .errors import ServiceUnavailable
 from .statistics import Statistics
 
@@ -25,7 +25,7 @@ def liveness(path: str) -> Get:
 
     Whoever gets no answer should start the app again.
     """
-    return Get(path).always().handle(_alive)
+    return Get(path).during_shutdown().handle(_alive)
 
 
 def readiness(path: str) -> Get:
@@ -35,7 +35,7 @@ def readiness(path: str) -> Get:
     server has no room for more connections. Whoever gets a 503 should send new clients elsewhere. HEAD is answered
     likewise.
     """
-    return Get(path).always().use(_check_room).handle(_ready)
+    return Get(path).during_shutdown().use(_check_room).handle(_ready)
 
 
 def _alive() -> Response:
@@ -48,7 +48,7 @@ def _ready() -> Response:
 
 def _check_room(request: Request, draining: Draining, statistics: Callable[[], Statistics]) -> None:
     """Refuse in a step and not in the handler, which does not run for HEAD."""
-    link = link_of(request.scope)
+    link = server_extension_of(request.scope)
     if draining.is_set():
         raise ServiceUnavailable("The server is shutting down.", headers=NO_STORE)
     if link is not None and link.overloaded:

@@ -11,10 +11,10 @@ from typing import Any, Generic, TypeVar, get_origin
 import attrs
 import trio
 
-from ._routes.models import Reference, Repository, id_field_of, references, required
+from ._routes.models import Reference, Repository, id_field_of, required, resolve
 from .topics import HasEvents, Topic, Topics
 
-__all__ = ("MemoryRepository", "Reference", "Repository", "references", "required")
+__all__ = ("MemoryRepository", "Reference", "Repository", "required", "resolve")
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import attrs
 
-from ._http.headers import Values
+from ._http.headers import Headers
 from ._http.response import Response
 from ._routes.routes import Get
 from .statistics import Statistics
@@ -43,14 +43,14 @@ def metrics(path: str, *, registry: Collector = REGISTRY) -> Get:
         registry: Whose metrics are told beside the app's own: those of the process, and those that you have made.
     """
 
-    def tell(headers: Values, statistics: Callable[[], Statistics]) -> Response:
+    def tell(headers: Headers, statistics: Callable[[], Statistics]) -> Response:
         together = CollectorRegistry()
         together.register(registry)
         together.register(_Streams(statistics()))
-        encode, media_type = choose_encoder(",".join(headers.all("accept")))
+        encode, media_type = choose_encoder(",".join(headers.get_all("accept")))
         return Response(encode(together), media_type=media_type, headers={"cache-control": "no-store"})
 
-    return Get(path).always().handle(tell)
+    return Get(path).during_shutdown().handle(tell)
 
 
 @attrs.frozen(eq=False)

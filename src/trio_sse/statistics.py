@@ -22,7 +22,7 @@ class RouteStatistics:
         events: Events that have been sent.
         bytes: Bytes that have been sent, headers not counted.
         ended: How many have ended, by what has ended them: `finished` for a handler that ended by itself, `failed` for
-            one that raised, else an `EndReason`, such as `client gone` or `too slow`.
+            one that raised, else an `AbortReason`, such as `client_gone` or `too_slow`.
     """
 
     open: int
@@ -60,7 +60,7 @@ class Statistics:
     @property
     def slow(self) -> int:
         """Streams that have been ended because their clients did not read."""
-        return self.ended.get("too slow", 0)
+        return self.ended.get("too_slow", 0)
 
     @property
     def drained(self) -> int:

@@ -49,7 +49,7 @@ async def test_a_routes_map_reads_its_values_back(autojump_clock: MockClock) -> 
     route = SSE("/updates").events(tick=Tick, order=OrderUpdate)
     tick = Tick(1, datetime(2024, 2, 3, tzinfo=UTC))
     body = sent(ServerSentEvent(tick, "tick"), ServerSentEvent(OrderUpdate("paid"), "order"))
-    assert await values(Server(streaming(body), GONE), route.event_types) == [tick, OrderUpdate("paid")]
+    assert await values(Server(streaming(body), GONE), route.options.events) == [tick, OrderUpdate("paid")]
 
 
 async def test_a_mapping_will_do(autojump_clock: MockClock) -> None:

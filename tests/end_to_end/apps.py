@@ -47,9 +47,9 @@ def wants_too_much(usr: str) -> None:
 
 streaming = App().add(
     SSE("/endless/:name").handle(endless),
-    SSE("/finishing/:name").drain("finish").handle(endless),
+    SSE("/finishing/:name").on_shutdown("finish").handle(endless),
     Get("/hello").handle(hello),
 )
-flooding = App(cleanup_seconds=1).add(SSE("/flood/:name").handle(flood))
+flooding = App(cleanup_timeout=1).add(SSE("/flood/:name").handle(flood))
 crashing = streaming.add(Get("/crash").handle(crash))
 misbuilt = App().add(Get("/").use(user=hello).handle(wants_too_much))

@@ -85,7 +85,7 @@ ticking = App(send_timeout=1).provide(Clock, clock).add(SSE("/ticks/:name").inje
 quiet = App(send_timeout=1).add(
     SSE("/quiet/:name").heartbeat(0.5).handle(silence),
     SSE("/silent/:name").heartbeat(None).handle(silence),
-    SSE("/finishing/:name").drain("finish").handle(silence),
+    SSE("/finishing/:name").on_shutdown("finish").handle(silence),
     SSE("/flood/:name").handle(flood),
     SSE("/patient/:name").send_timeout(60).handle(flood),
     Get("/hello").handle(hello),

@@ -115,7 +115,7 @@ async def test_the_handler_ends_within_a_second_of_the_page(browse: Browse, way:
             await tab.go_to("about:blank")
         with trio.fail_after(1):
             await watched.left.wait()
-    assert watched.reasons == ["client gone"]
+    assert watched.reasons == ["client_gone"]
 
 
 @within(30)
@@ -182,7 +182,7 @@ async def test_the_dashboard_example(browse: Browse) -> None:
         assert await tab.evaluate(GROWS) is True
         await tab.close()
         with trio.fail_after(1):
-            await program.line_with("viewer left: client gone")
+            await program.line_with("viewer left: client_gone")
         program.terminate()
         assert await program.wait() == 0
     assert "Traceback" not in program.text

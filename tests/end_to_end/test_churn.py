@@ -199,7 +199,7 @@ def check(cycles: list[Cycle], witness: Witness) -> None:
     """Every body was left once, because its client had gone, and none went on for long."""
     bodies = witness.bodies
     assert {body.left for body in bodies.values()} == {1}
-    assert {body.reason for body in bodies.values()} == {"client gone"}
+    assert {body.reason for body in bodies.values()} == {"client_gone"}
     for cycle in cycles:
         match cycle.moment:
             case "connected" | "half a request":

@@ -43,7 +43,7 @@ def numbered(number: int, filling: str) -> ServerSentEvent:
     return ServerSentEvent({"number": number, "filling": filling}, "number", str(number))
 
 
-app = App(reconnect_between=(0.01, 0.05)).add(SSE("/numbers").handle(numbers))
+app = App(reconnect_delay=(0.01, 0.05)).add(SSE("/numbers").handle(numbers))
 
 
 def context(certificate: Certificate | None) -> ssl.SSLContext | None:
@@ -295,11 +295,11 @@ async def test_a_certificate_that_nobody_vouches_for_is_final(certificate: Certi
 
 
 @within(10)
-@pytest.mark.parametrize("way", ["cancelled", "too slow"])
+@pytest.mark.parametrize("way", ["cancelled", "too_slow"])
 async def test_a_handshake_that_does_not_end_leaves_no_socket_open(way: str) -> None:
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listener.socket.getsockname()[1]
-    limit = 0.1 if way == "too slow" else 5
+    limit = 0.1 if way == "too_slow" else 5
     async with listener, trio.open_nursery() as nursery:
         nursery.start_soon(connect_in_vain, f"https://127.0.0.1:{port}/", limit, nursery.cancel_scope)
         stream = await listener.accept()

@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from trio_sse import SSE, Aborted, App, Forbidden, Unauthorized, Values
+from trio_sse import SSE, Aborted, App, Forbidden, Headers, Unauthorized
 
 from .http2 import connected_by_http2
 from .limits import within
@@ -44,7 +44,7 @@ async def test_1_an_idle_handler_is_cleaned_up_at_once(way: str) -> None:
             getattr(peer, way)()
         with trio.fail_after(1):
             await left.wait()
-    assert reasons == ["client gone"]
+    assert reasons == ["client_gone"]
 
 
 @attrs.frozen
@@ -52,7 +52,7 @@ class Authenticated:
     user: str
 
 
-def auth(headers: Values, cookies: Mapping[str, str]) -> Authenticated:
+def auth(headers: Headers, cookies: Mapping[str, str]) -> Authenticated:
     if headers.get("authorization") != "Bearer open sesame":
         raise Unauthorized("Say who you are.")
     return Authenticated(cookies["name"])

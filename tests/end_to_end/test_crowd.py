@@ -56,7 +56,7 @@ async def test_two_thousand_at_once_where_few_files_may_be_open(many_files: None
         assert answers.total() == CROWD
         assert DESCRIPTORS / 3 < answers["served"] < DESCRIPTORS
         for _ in range(answers["served"]):
-            await server.line_with("left: client gone")
+            await server.line_with("left: client_gone")
         async with AsyncExitStack() as stack:
             for number in range(answers["served"]):
                 peer = await stack.enter_async_context(connected(port))
@@ -76,7 +76,7 @@ async def test_beyond_the_last_seat_a_client_waits_until_somebody_leaves() -> No
         yield {"data": number}
         await trio.sleep_forever()
 
-    app = App().add(SSE("/:number").handle(stream), live=Get("/live").always().handle(lambda: "alive"))
+    app = App().add(SSE("/:number").handle(stream), live=Get("/live").during_shutdown().handle(lambda: "alive"))
     async with serving(app, max_connections=8) as server, AsyncExitStack() as stack:
         peers = [await stack.enter_async_context(connected(server.port)) for _ in range(7)]
         for number, peer in enumerate(peers):
@@ -109,7 +109,7 @@ async def test_a_browser_that_is_refused_comes_back_by_itself(browse: Browse) ->
         await trio.sleep_forever()
 
     page = Get("/").handle(lambda: Response(PAGE.replace("STREAM", "/stream"), media_type="text/html"))
-    app = App(limits=Limits(streams=1), reconnect_between=(0.1, 0.3)).add(page, SSE("/stream").handle(stream))
+    app = App(limits=Limits(streams=1), reconnect_delay=(0.1, 0.3)).add(page, SSE("/stream").handle(stream))
     async with serving(app) as server, browse() as browser:
         async with connected(server.port) as first:
             await first.get("/stream")

@@ -106,7 +106,7 @@ async def test_a_request_that_comes_too_late_is_turned_away() -> None:
         ended.append("by itself")
         yield {"data": "the last word"}
 
-    app = App().add(SSE("/").drain("finish").handle(stream), Get("/hello").handle(lambda: "hello"))
+    app = App().add(SSE("/").on_shutdown("finish").handle(stream), Get("/hello").handle(lambda: "hello"))
     async with (
         serving(app, graceful_timeout=5) as server,
         connected(server.port) as open_one,
@@ -145,7 +145,7 @@ async def test_over_http2_a_late_request_gets_an_answer_too(certificate: Certifi
         await draining.wait()
         await trio.sleep(0.2)
 
-    app = App().add(SSE("/").drain("finish").handle(stream))
+    app = App().add(SSE("/").on_shutdown("finish").handle(stream))
     async with (
         serving(app, certificate=certificate, graceful_timeout=5) as server,
         connected_by_http2(server.port, certificate) as peer,
@@ -191,7 +191,7 @@ async def test_a_route_that_is_cut_ends_in_the_midst_of_a_write() -> None:
         finally:
             reasons.append(str(aborted.reason))
 
-    app = App().add(SSE("/").drain("cut").handle(stream))
+    app = App().add(SSE("/").on_shutdown("cancel").handle(stream))
     async with serving(app, graceful_timeout=60) as server, connected(server.port, receive_buffer=4096) as peer:
         await peer.get("/")
         await trio.testing.wait_all_tasks_blocked(0.05)

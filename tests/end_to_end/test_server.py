@@ -65,7 +65,7 @@ async def test_sigterm_with_nothing_open_ends_the_process(command: str) -> None:
             assert await peer.json("/hello") == {"hello": "world"}
             assert (await peer.get("/endless/one")).status == 200
             await peer.event()
-        await server.line_with("one left: client gone")
+        await server.line_with("one left: client_gone")
         server.terminate()
         assert await server.wait() == 0
     assert "Traceback" not in server.text
@@ -307,8 +307,8 @@ async def test_a_reset_http2_stream_ends_its_own_handler(certificate: Certificat
         await peer.received(two, b"data: two\n\n")
         await peer.reset(one)
         await ended.wait()
-        assert journal == ["one: client gone"]
-    assert journal == ["one: client gone", "two: client gone"]
+        assert journal == ["one: client_gone"]
+    assert journal == ["one: client_gone", "two: client_gone"]
 
 
 # -- the life of the app

@@ -28,7 +28,7 @@ SMALL = 4096
 """A receive buffer that is soon full."""
 
 
-def seconds_after(program: Program, name: str, reason: str = "too slow") -> float:
+def seconds_after(program: Program, name: str, reason: str = "too_slow") -> float:
     """How long a client's last event had been waiting when it was dropped."""
     [line] = [line for line in program.output if line.startswith(f"{name} left: ")]
     found = re.fullmatch(rf"{name} left: {reason} after (\d+\.\d+) s", line)
@@ -75,7 +75,7 @@ async def test_of_two_hundred_clients_fifty_that_stall_are_dropped_and_the_other
             before = [age for reader in readers[:150] for age in reader.ages[5:]]
             counts = [len(reader.ages) for reader in readers[:150]]
             for _ in range(50):
-                await server.line_with("left: too slow")
+                await server.line_with("left: too_slow")
             after = [age for reader, count in zip(readers, counts, strict=False) for age in reader.ages[count:]]
             nursery.cancel_scope.cancel()
         left = [seconds_after(server, str(number)) for number in range(150, 200)]
@@ -126,7 +126,7 @@ async def test_a_shutdown_with_a_client_that_stalls_ends_in_time() -> None:
     ):
         await peer.get("/patient/stalled")
         await other.get("/flood/doomed")
-        await server.line_with("doomed left: too slow")
+        await server.line_with("doomed left: too_slow")
         began = trio.current_time()
         server.terminate()
         assert await server.wait() == 0
@@ -204,5 +204,5 @@ async def test_a_client_that_vanishes_is_found_in_time(far: Far, path: str) -> N
             await client.line_with("event: connected")
             far.unplug()
             began = trio.current_time()
-            await server.line_with(f"{path.rpartition('/')[2]} left: client gone")
+            await server.line_with(f"{path.rpartition('/')[2]} left: client_gone")
             assert trio.current_time() - began < 3 + 2

@@ -21,7 +21,7 @@ from trio.testing import wait_all_tasks_blocked
 
 import trio_sse._server.contract
 from trio_sse import SSE, Aborted, App, Get, Post
-from trio_sse._runtime.server_extension import EXTENSION, Link
+from trio_sse._runtime.server_extension import EXTENSION, ServerExtension
 from trio_sse._server.http1 import HTTP1
 from trio_sse._server.http2 import HTTP2
 
@@ -200,7 +200,7 @@ async def test_a_client_that_goes_with_a_request_waiting_is_noticed_by_the_heart
             await peer.event()
             getattr(peer, way)()
             await before.comes_back()
-            assert REASONS == ["client gone"]
+            assert REASONS == ["client_gone"]
 
 
 @within(10)
@@ -215,7 +215,7 @@ async def test_a_stream_that_is_cut_off_takes_the_request_behind_it_with_it(path
                 while not REASONS:
                     await wait_all_tasks_blocked(0.01)
                 await before.tasks_come_back()
-                assert REASONS == ["too slow"]
+                assert REASONS == ["too_slow"]
             received = await peer.ended()
             assert received.count(b"HTTP/1.1 ") == 1
             assert not received.endswith(b"0\r\n\r\n")
@@ -517,7 +517,7 @@ class Full:
         for message in after:
             await send(message)
 
-    async def fill(self, link: Link) -> None:
+    async def fill(self, link: ServerExtension) -> None:
         """Until the kernel has taken nothing for a while."""
         stream: Any = getattr(link.send, "__self__", None)
         sock: socket.socket = stream.send.__self__._tcp._plain

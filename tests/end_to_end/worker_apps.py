@@ -46,5 +46,5 @@ def show(number: int) -> int:
 
 
 counting = App().add(SSE("/count").handle(count), Get("/pid").handle(os.getpid))
-lasting = App().add(SSE("/count").drain("finish").handle(count))
+lasting = App().add(SSE("/count").on_shutdown("finish").handle(count))
 unstartable = App().provide(int, fails).add(Get("/").inject(number=int).handle(show))

@@ -236,7 +236,7 @@ async def test_a_viewer_who_leaves_is_noted_at_once(
     async with client.stream("/metrics") as stream:
         await stream.event()
         left_at = trio.current_time()
-    assert caplog.messages == ["viewer left: client gone"]
+    assert caplog.messages == ["viewer left: client_gone"]
     assert trio.current_time() == left_at
 
 

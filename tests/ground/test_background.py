@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from trio_sse._ground.background import HostedNursery, alone
+from trio_sse._ground.background import BackgroundNursery, alone
 
 
 async def stubborn(seconds: float) -> None:
@@ -22,9 +22,9 @@ async def fail(error: Exception) -> None:
 async def test_a_cancellation_from_outside_reaches_its_tasks_unless_they_are_shielded(
     shield: bool, autojump_clock: MockClock
 ) -> None:
-    hosted = HostedNursery(shield=shield)
+    hosted = BackgroundNursery(shield=shield)
     async with trio.open_nursery() as host:
-        nursery = await host.start(hosted.run_hosted)
+        nursery = await host.start(hosted.run_in_background)
         nursery.start_soon(trio.sleep_forever)
         host.cancel_scope.cancel()
         with trio.CancelScope(shield=True):
@@ -36,19 +36,19 @@ async def test_a_cancellation_from_outside_reaches_its_tasks_unless_they_are_shi
 
 async def test_it_is_not_shielded_unless_it_is_asked_for(autojump_clock: MockClock) -> None:
     async with trio.open_nursery() as host:
-        await host.start(HostedNursery().run_hosted)
+        await host.start(BackgroundNursery().run_in_background)
         host.cancel_scope.cancel()
     assert trio.current_time() == 0
 
 
 async def test_what_was_never_opened_has_nothing_to_end() -> None:
-    assert await HostedNursery().end(5, "it is over") == ()
+    assert await BackgroundNursery().end(5, "it is over") == ()
 
 
 async def test_ending_waits_for_clean_up_and_its_own_host_cannot_cut_that_short(autojump_clock: MockClock) -> None:
-    hosted = HostedNursery()
+    hosted = BackgroundNursery()
     async with trio.open_nursery() as host:
-        nursery = await host.start(hosted.run_hosted)
+        nursery = await host.start(hosted.run_in_background)
         nursery.start_soon(stubborn, 3)
         await wait_all_tasks_blocked()
         host.cancel_scope.cancel()
@@ -57,9 +57,9 @@ async def test_ending_waits_for_clean_up_and_its_own_host_cannot_cut_that_short(
 
 
 async def test_those_who_overstay_are_named_in_order(autojump_clock: MockClock) -> None:
-    hosted = HostedNursery()
+    hosted = BackgroundNursery()
     async with trio.open_nursery() as host:
-        nursery = await host.start(hosted.run_hosted)
+        nursery = await host.start(hosted.run_in_background)
         for name in ("b", "c", "a"):
             nursery.start_soon(stubborn, 60, name=name)
         nursery.start_soon(trio.sleep_forever, name="obedient")
@@ -79,9 +79,9 @@ async def test_the_reason_of_its_end_is_in_the_cancellation(autojump_clock: Mock
             told.append(cancelled.reason)
             raise
 
-    hosted = HostedNursery()
+    hosted = BackgroundNursery()
     async with trio.open_nursery() as host:
-        nursery = await host.start(hosted.run_hosted)
+        nursery = await host.start(hosted.run_in_background)
         nursery.start_soon(listening)
         await wait_all_tasks_blocked()
         await hosted.end(5, "it is over")
@@ -91,10 +91,10 @@ async def test_the_reason_of_its_end_is_in_the_cancellation(autojump_clock: Mock
 async def test_one_error_is_raised_alone_and_several_together(autojump_clock: MockClock) -> None:
     one, other = ValueError("one"), KeyError("other")
     for errors in ([one], [one, other]):
-        hosted = HostedNursery()
+        hosted = BackgroundNursery()
         with pytest.raises(BaseException) as raised:  # noqa: PT012 - as it comes out of a nursery around it
             async with trio.open_nursery(strict_exception_groups=True) as host:
-                nursery = await host.start(hosted.run_hosted)
+                nursery = await host.start(hosted.run_in_background)
                 for error in errors:
                     nursery.start_soon(fail, error)
         group = raised.value
@@ -119,11 +119,11 @@ async def test_one_whose_owner_is_cancelled_before_it_is_there_does_not_stay(
     shield: bool, autojump_clock: MockClock
 ) -> None:
     """Its owner never gets it, so would never end it."""
-    hosted = HostedNursery(shield=shield)
+    hosted = BackgroundNursery(shield=shield)
     with trio.fail_after(5):
         async with trio.open_nursery() as host:
             with trio.CancelScope() as owner:
                 owner.cancel()
-                await host.start(hosted.run_hosted)
+                await host.start(hosted.run_in_background)
     assert owner.cancelled_caught
     assert await hosted.end(5, "it is over") == ()

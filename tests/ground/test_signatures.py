@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NewType, Optional, Pr
 import attrs
 import pytest
 
-from trio_sse import Values
+from trio_sse import Headers
 from trio_sse._ground.naming import describe, name_of, nearest, type_name
 from trio_sse._ground.signatures import UNKNOWN, Parameter, field_annotations, fits, parameters_of, return_annotation
 from trio_sse._plan.built_in_names import BUILT_IN
@@ -281,7 +281,7 @@ UserId = NewType("UserId", int)
         (list[int], Sequence[str]),
         (dict[str, int], Mapping[str, int]),
         (Mapping[str, int], dict[str, int]),
-        (Values, Mapping[str, str]),
+        (Headers, Mapping[str, str]),
         (int, float),
         (bool, int),
         (float, int),
@@ -315,7 +315,7 @@ def test_what_could_be_true_fits(offered: Any, wanted: Any) -> None:
         (Options, User),
         (User, Options),
         (None, User),
-        (Values, dict[str, str]),
+        (Headers, dict[str, str]),
         (Annotated[str, "x"], int),
         (Iterator[int], int),
     ],

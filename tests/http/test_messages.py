@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trio_sse import Request, Response, Values
+from trio_sse import Headers, QueryParams, Request, Response
 from trio_sse._http.accept import accepts_event_stream, asks_for_event_stream
 from trio_sse._http.request import MAX_LAST_EVENT_ID
 from trio_sse.errors import BadRequest
@@ -21,46 +21,46 @@ def request(*headers: tuple[bytes, bytes], **scope: Any) -> Request:
     return Request({"type": "http", "method": "GET", "path": "/", "headers": list(headers), **scope})
 
 
-# -- Values
+# -- QueryParams
 
 
 def test_values_give_the_first_and_all_of_a_name() -> None:
-    values = Values([("a", "1"), ("b", "2"), ("a", "3")])
+    values = QueryParams([("a", "1"), ("b", "2"), ("a", "3")])
     assert values["a"] == "1"
-    assert values.all("a") == ("1", "3")
-    assert values.all("c") == ()
+    assert values.get_all("a") == ("1", "3")
+    assert values.get_all("c") == ()
     assert values.get("c") is None
     assert list(values) == ["a", "b"]
     assert len(values) == 2
-    assert repr(values) == "Values({'a': ['1', '3'], 'b': ['2']})"
+    assert repr(values) == "QueryParams({'a': ['1', '3'], 'b': ['2']})"
 
 
 def test_only_folded_values_ignore_case() -> None:
-    assert Values([("Accept", "x")], fold_case=True)["aCCept"] == "x"
-    assert Values([("Accept", "x"), ("accept", "y")], fold_case=True).all("ACCEPT") == ("x", "y")
-    assert "accept" not in Values([("Accept", "x")])
+    assert Headers([("Accept", "x")])["aCCept"] == "x"
+    assert Headers([("Accept", "x"), ("accept", "y")]).get_all("ACCEPT") == ("x", "y")
+    assert "accept" not in QueryParams([("Accept", "x")])
 
 
 def test_values_are_equal_when_all_values_are() -> None:
-    assert Values([("a", "1"), ("a", "2")]) == Values([("a", "1"), ("a", "2")])
-    assert Values([("a", "1"), ("a", "2")]) != Values([("a", "1")])
-    assert Values([("a", "1")]) == {"a": "1"}
-    assert Values([("a", "1")]) != {"a": "2"}
-    assert Values([("a", "1")]) != "a"
+    assert QueryParams([("a", "1"), ("a", "2")]) == QueryParams([("a", "1"), ("a", "2")])
+    assert QueryParams([("a", "1"), ("a", "2")]) != QueryParams([("a", "1")])
+    assert QueryParams([("a", "1")]) == {"a": "1"}
+    assert QueryParams([("a", "1")]) != {"a": "2"}
+    assert QueryParams([("a", "1")]) != "a"
 
 
 def test_values_cannot_be_hashed() -> None:
     with pytest.raises(TypeError, match="unhashable"):
-        hash(Values([]))
+        hash(QueryParams([]))
 
 
 @given(st.lists(st.tuples(st.text(max_size=3), st.text(max_size=3))))
 def test_values_keep_everything_in_order(pairs: list[tuple[str, str]]) -> None:
-    values = Values(pairs)
+    values = QueryParams(pairs)
     assert set(values) == {name for name, _ in pairs}
     for name in values:
-        assert values.all(name) == tuple(value for other, value in pairs if other == name)
-        assert values[name] == values.all(name)[0]
+        assert values.get_all(name) == tuple(value for other, value in pairs if other == name)
+        assert values[name] == values.get_all(name)[0]
 
 
 # -- Request
@@ -86,7 +86,7 @@ def test_what_the_scope_leaves_out_has_a_default() -> None:
 def test_headers_are_latin_1_and_found_in_any_case() -> None:
     it = request((b"x-name", b"caf\xe9"), (b"x-name", b"second"))
     assert it.headers["X-Name"] == "café"
-    assert it.headers.all("x-NAME") == ("café", "second")
+    assert it.headers.get_all("x-NAME") == ("café", "second")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_headers_are_latin_1_and_found_in_any_case() -> None:
     ],
 )
 def test_a_query_string_is_decoded_once(raw: bytes, pairs: list[tuple[str, str]]) -> None:
-    assert request(query_string=raw).query == Values(pairs)
+    assert request(query_string=raw).query == QueryParams(pairs)
 
 
 @pytest.mark.parametrize("raw", [b"a=%FF", b"%C0%AF=1", b"a=\xff", b"a=\xe2\x82\xac"])
@@ -117,7 +117,7 @@ def test_a_query_string_that_is_not_utf8_is_a_bad_request(raw: bytes) -> None:
 @given(st.binary(max_size=30))
 def test_any_query_string_is_read_or_a_bad_request(raw: bytes) -> None:
     with contextlib.suppress(BadRequest):
-        assert isinstance(request(query_string=raw).query, Values)
+        assert isinstance(request(query_string=raw).query, QueryParams)
 
 
 @pytest.mark.parametrize(

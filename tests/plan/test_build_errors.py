@@ -26,7 +26,7 @@ from trio_sse import (
     Delete,
     Done,
     Get,
-    Params,
+    PathParams,
     Post,
     Put,
     Reference,
@@ -276,11 +276,11 @@ WHEN_CHECKED: list[tuple[Route, str]] = [
     ),
     (
         Get("/x").handle(user_headers),
-        "GET /x: handler user_headers() wants 'headers' as dict[str, str], but it is Values",
+        "GET /x: handler user_headers() wants 'headers' as dict[str, str], but it is Headers",
     ),
     (
         Get("/x").handle(wants_nested_query),
-        "GET /x: handler wants_nested_query() wants 'query' as Nested, but it is Values; "
+        "GET /x: handler wants_nested_query() wants 'query' as Nested, but it is QueryParams; "
         ".query(Nested) would read it into one",
     ),
     (
@@ -630,7 +630,7 @@ def reference_params(params: ReferenceParams) -> None: ...
 def data_params(params: DataParams) -> None: ...
 
 
-def any_params(params: Params) -> bool:
+def any_params(params: PathParams) -> bool:
     raise NotImplementedError
 
 
@@ -922,7 +922,7 @@ IN_APPS: list[tuple[Callable[[], App], str]] = [
     ),
     (
         lambda: with_tickets(Get("/:ticket").handle(data_params)),
-        "GET /:ticket: handler data_params() wants 'params' as DataParams, but it is Params; an attrs class would"
+        "GET /:ticket: handler data_params() wants 'params' as DataParams, but it is PathParams; an attrs class would"
         " do, whose fields have the names of path parameters",
     ),
     (

@@ -11,7 +11,7 @@ import pytest
 from trio.testing import MockClock
 
 from trio_sse import SSE, App, Controller, Done, ServerSentEvent
-from trio_sse._plan.event_map import TypedEvents
+from trio_sse._plan.event_map import EventMap
 from trio_sse.errors import EventError
 from trio_sse.testing import TestClient
 from trio_sse.wire import encode
@@ -41,7 +41,7 @@ class Unknown:
     pass
 
 
-TYPES = TypedEvents((("tick", Tick), ("order", OrderUpdate), ("late", Late)))
+TYPES = EventMap((("tick", Tick), ("order", OrderUpdate), ("late", Late)))
 
 
 def written(item: Any) -> bytes:
@@ -84,13 +84,13 @@ def test_a_value_of_another_class_is_an_error_that_says_what_there_is(item: Any,
 
 def test_the_map_can_be_read_from_the_route() -> None:
     route = SSE("/").events(tick=Tick, order=OrderUpdate)
-    assert route.event_types == (("tick", Tick), ("order", OrderUpdate))
-    assert route.events(late=Late).event_types == (*route.event_types, ("late", Late))
-    assert SSE("/").event_types == ()
+    assert route.options.events == (("tick", Tick), ("order", OrderUpdate))
+    assert route.events(late=Late).options.events == (*route.options.events, ("late", Late))
+    assert SSE("/").options.events == ()
     assert repr(route) == "SSE('/').events(tick=Tick, order=OrderUpdate)"
     (in_app,) = App().add(Controller("/a").routes(x=route)).routes
     assert isinstance(in_app, SSE)
-    assert in_app.event_types == route.event_types
+    assert in_app.options.events == route.options.events
 
 
 async def events_of(handler: Any, **classes: Any) -> tuple[list[tuple[str, object]], BaseException | None]:

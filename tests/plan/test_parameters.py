@@ -9,7 +9,7 @@ import attrs
 import pytest
 from trio.testing import MockClock
 
-from trio_sse import App, Get, Params, Reference, Route, required
+from trio_sse import App, Get, PathParams, Reference, Route, required
 from trio_sse._ground.signatures import Parameter
 from trio_sse._plan.parameters import PathParameters
 from trio_sse._routes.models import parameter_names
@@ -135,7 +135,7 @@ def test_a_required_model_is_nothing_else(wanted: Any) -> None:
 
 
 async def test_params_has_every_parameter_by_attribute_and_by_key(autojump_clock: MockClock) -> None:
-    async def handler(params: Params) -> list[Any]:
+    async def handler(params: PathParams) -> list[Any]:
         return [params.room, params["room"], params.ticket.id, list(params)]
 
     route = Get("/:ticket/:room").types(Ticket).handle(handler)
@@ -144,10 +144,10 @@ async def test_params_has_every_parameter_by_attribute_and_by_key(autojump_clock
 
 def test_params_says_what_there_is() -> None:
     with pytest.raises(AttributeError, match="there is no path parameter 'rom'; there is room, ticket"):
-        _ = Params(room="x", ticket=1).rom
+        _ = PathParams(room="x", ticket=1).rom
     with pytest.raises(AttributeError, match="there is no path parameter 'rom'; there is none"):
-        _ = Params().rom
-    assert not hasattr(Params(room="x"), "__wrapped__")
+        _ = PathParams().rom
+    assert not hasattr(PathParams(room="x"), "__wrapped__")
 
 
 @attrs.frozen
@@ -198,7 +198,7 @@ async def test_a_class_need_not_have_every_parameter_and_every_step_may_have_its
     route = Get("/:ticket/:room").types(Ticket).use(first=one).handle(lambda first: first)
     assert await get(route, "/1/2") == "2"
     mixed = Get("/:ticket/:room").types(Ticket).use(second=two).use(first=lambda: "x").handle(three)
-    assert await get(mixed, "/1/2") == ["x", 1, "Params"]
+    assert await get(mixed, "/1/2") == ["x", 1, "PathParams"]
     with pytest.raises(BuildError, match="a path parameter has one type"):
         app_of(Get("/:ticket/:room").types(Ticket).use(first=one).use(second=two).handle(three)).check()
 

@@ -11,9 +11,9 @@ import attrs
 import pytest
 import trio
 
-from trio_sse import App, Get, Post, Request, Values
+from trio_sse import App, Get, Headers, Post, Request
 from trio_sse._ground.calls import Kind
-from trio_sse._plan.services import Recipe, ServiceKey
+from trio_sse._plan.services import ResolvedProvider, ServiceKey
 from trio_sse._routes.providers import Scope
 from trio_sse.errors import BuildError
 from trio_sse.models import MemoryRepository, Repository
@@ -73,7 +73,7 @@ def order(app: App) -> list[Any]:
     return [recipe.key.token for recipe in app._made_at_start]
 
 
-def recipe(app: App, token: Any) -> Recipe:
+def recipe(app: App, token: Any) -> ResolvedProvider:
     return app._wiring.recipes[token]
 
 
@@ -370,7 +370,7 @@ def test_a_value_that_can_be_called_is_not_called() -> None:
 
 class Tenant:
     def __init__(
-        self, request: Request, headers: Values, last_event_id: str | None, app_nursery: trio.Nursery, aborted: Any
+        self, request: Request, headers: Headers, last_event_id: str | None, app_nursery: trio.Nursery, aborted: Any
     ) -> None: ...
 
 

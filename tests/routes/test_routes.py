@@ -171,9 +171,9 @@ def test_a_route_has_a_short_name_for_messages(route: Route, text: str) -> None:
 
 
 def test_a_stream_has_a_heartbeat_unless_told_otherwise() -> None:
-    assert SSE("/a").heartbeat_seconds == 15
-    assert SSE("/a").heartbeat(None).heartbeat_seconds is None
-    assert SSE("/a").retry(0).retry_milliseconds == 0
+    assert SSE("/a").options.heartbeat == 15
+    assert SSE("/a").heartbeat(None).options.heartbeat is None
+    assert SSE("/a").retry(0).options.retry == 0
 
 
 @pytest.mark.parametrize("kind", [SSE, Get])

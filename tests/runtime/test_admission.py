@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from trio_sse import SSE, App, Forbidden, Get, HTTPError, Limits
-from trio_sse._runtime.admission import Admission, Ticket
+from trio_sse._runtime.admission import Admission, StreamSlot
 from trio_sse.errors import ServiceUnavailable
 from trio_sse.testing import TestClient, TestStream
 from trio_sse.wire import DONE_ID
@@ -34,7 +34,7 @@ async def waiting() -> AsyncIterator[Any]:
 
 def app_of(limits: Limits, *steps: Callable[..., Any], handler: Callable[..., Any] = waiting) -> App:
     route = SSE("/").use(*steps).heartbeat(None).handle(handler)
-    return App(limits=limits, reconnect_between=(2.0, 3.0)).add(route)
+    return App(limits=limits, reconnect_delay=(2.0, 3.0)).add(route)
 
 
 @attrs.define
@@ -407,9 +407,9 @@ ENDS: dict[str, tuple[tuple[Callable[..., Any], ...], Callable[..., Any]]] = {
     "refused by a step": ((refused_step,), waiting),
     "error in a step": ((broken_step,), waiting),
     "no stream at all": ((), returns_nothing),
-    "client gone": ((), waiting),
-    "client gone in a step": ((trio.sleep_forever,), waiting),
-    "too slow": ((), pouring),
+    "client_gone": ((), waiting),
+    "client_gone in a step": ((trio.sleep_forever,), waiting),
+    "too_slow": ((), pouring),
     "drain": ((), waiting),
     "drain in a step": ((trio.sleep_forever,), waiting),
     "server's send": ((), pouring),
@@ -427,10 +427,10 @@ async def test_a_place_is_given_back_however_a_stream_ends(how: str, claims: boo
     async with client.stream("/", wait=False) as stream:
         await trio.testing.wait_all_tasks_blocked()
         match how:
-            case "client gone" | "client gone in a step":
+            case "client_gone" | "client_gone in a step":
                 assert app._settings.admission.open == 1
                 stream.disconnect()
-            case "too slow":
+            case "too_slow":
                 stream.pause()
             case "drain" | "drain in a step":
                 client.drain(1)
@@ -470,7 +470,7 @@ MOVES = st.one_of(
 @settings(deadline=None)
 def test_any_arrivals_and_leavings_agree_with_a_list(most: int, each: int, moves: list[Any]) -> None:
     admission = Admission(Limits(streams=most, streams_per_client=each))
-    inside: list[tuple[Ticket, str]] = []  # the model: who is in, and for whom
+    inside: list[tuple[StreamSlot, str]] = []  # the model: who is in, and for whom
 
     def room_for(client: str) -> bool:
         return [name for _, name in inside].count(client) < each
@@ -481,27 +481,27 @@ def test_any_arrivals_and_leavings_agree_with_a_list(most: int, each: int, moves
                 with pytest.raises(ServiceUnavailable):
                     admission.enter()
                 continue
-            ticket = admission.enter()
+            slot = admission.enter()
             if room_for(move[1]):
-                ticket.claim(move[1])
-                inside.append((ticket, move[1]))
+                slot.claim(move[1])
+                inside.append((slot, move[1]))
             else:
                 with pytest.raises(HTTPError) as raised:
-                    ticket.claim(move[1])
+                    slot.claim(move[1])
                 assert raised.value.status == 429
-                ticket.leave()
+                slot.leave()
         elif inside:
             index = move[1] % len(inside)
-            ticket, client = inside[index]
+            slot, client = inside[index]
             if move[0] == "leave":
-                ticket.leave()
+                slot.leave()
                 del inside[index]
             elif client == move[2] or room_for(move[2]):
-                ticket.claim(move[2])
-                inside[index] = (ticket, move[2])
+                slot.claim(move[2])
+                inside[index] = (slot, move[2])
             else:
                 with pytest.raises(HTTPError):
-                    ticket.claim(move[2])
+                    slot.claim(move[2])
         assert admission.open == len(inside)
         assert admission.full is (len(inside) == most)
         assert dict(admission.by_client) == Counter(name for _, name in inside)
@@ -584,7 +584,7 @@ class Forgiving(TestClient):
 @pytest.mark.parametrize("in_a_step", [True, False])
 async def test_who_is_asked_to_come_back_does(in_a_step: bool, autojump_clock: MockClock) -> None:
     async def busy() -> Any:
-        raise ServiceUnavailable("The kitchen is full.", come_back=True)
+        raise ServiceUnavailable("The kitchen is full.", retry=True)
 
     app = app_of(Limits(), busy) if in_a_step else app_of(Limits(), handler=busy)
     await assert_turned_away(TestClient(app), 503, "The kitchen is full.")
@@ -605,7 +605,7 @@ async def test_who_is_not_asked_gets_the_status(headers: dict[str, str], autojum
 
 async def test_an_error_may_say_itself_when_to_come_back(autojump_clock: MockClock) -> None:
     async def closed(headers: Mapping[str, str]) -> None:
-        raise ServiceUnavailable("Lunch.", come_back=True, headers={"Retry-After": headers["x-when"]})
+        raise ServiceUnavailable("Lunch.", retry=True, headers={"Retry-After": headers["x-when"]})
 
     client = TestClient(app_of(Limits(), closed))
     assert (await client.get("/", headers={"x-when": "600"})).headers["retry-after"] == "600"
@@ -618,7 +618,7 @@ async def test_an_error_may_say_itself_when_to_come_back(autojump_clock: MockClo
 
 async def test_a_plain_route_may_ask_too(autojump_clock: MockClock) -> None:
     def busy() -> None:
-        raise ServiceUnavailable("Later.", come_back=True)
+        raise ServiceUnavailable("Later.", retry=True)
 
     reply = await TestClient(App().add(Get("/").handle(busy))).get("/")
     assert (reply.status, reply.headers["retry-after"] in "12345") == (503, True)
@@ -627,7 +627,7 @@ async def test_a_plain_route_may_ask_too(autojump_clock: MockClock) -> None:
 async def test_there_is_no_coming_back_once_the_response_has_started(autojump_clock: MockClock) -> None:
     async def handler() -> AsyncIterator[Any]:
         yield {"data": "x"}
-        raise ServiceUnavailable("Too late.", come_back=True)
+        raise ServiceUnavailable("Too late.", retry=True)
 
     app = app_of(Limits(), handler=handler)
     async with TestClient(app).stream("/") as stream:

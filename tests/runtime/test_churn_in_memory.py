@@ -19,7 +19,7 @@ import trio
 from trio.testing import MockClock
 
 from trio_sse import SSE, App, Controller, Get, Post, Reference, required
-from trio_sse.models import Repository, references
+from trio_sse.models import Repository, resolve
 from trio_sse.testing import TestClient, TestStream
 
 REQUESTS = 200
@@ -166,7 +166,7 @@ def app_of(ledger: Ledger) -> App:
 
     async def answer(ticket: Ticket, other: Reference[Ticket], step: str) -> list[int]:
         async with ledger.held("handler"):
-            assert await references(other, other) == [await other, await other]
+            assert await resolve(other, other) == [await other, await other]
             return [ticket.id, other.id]
 
     controller = (
@@ -183,7 +183,7 @@ def app_of(ledger: Ledger) -> App:
         )
     )
     return (
-        App(cleanup_seconds=CLEANUP_SECONDS)
+        App(cleanup_timeout=CLEANUP_SECONDS)
         .provide(open_database)
         .provide(open_session, scope="request")
         .provide(begin, scope="request")

@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from trio_sse import SSE, Aborted, App, Done, EndReason, Get, NotFound, Post
+from trio_sse import SSE, Aborted, AbortReason, App, Done, Get, NotFound, Post
 from trio_sse.testing import TestClient, TestStream
 
 
@@ -87,7 +87,7 @@ async def let_the_server_fail(stream: TestStream) -> None:
 async def test_finally_runs_once_when_the_client_goes(
     autojump_clock: MockClock, standing: Callable[..., Any], journal: Journal
 ) -> None:
-    await ends_with(standing, journal, leave, EndReason.CLIENT_GONE)
+    await ends_with(standing, journal, leave, AbortReason.CLIENT_GONE)
 
 
 @pytest.mark.parametrize("standing", STANDING)
@@ -95,7 +95,7 @@ async def test_finally_runs_once_when_receive_fails(
     autojump_clock: MockClock, standing: Callable[..., Any], journal: Journal
 ) -> None:
     with pytest.raises(RuntimeError, match="receive failed"):
-        await ends_with(standing, journal, let_the_server_fail, EndReason.ERROR)
+        await ends_with(standing, journal, let_the_server_fail, AbortReason.ERROR)
 
 
 @pytest.mark.parametrize("standing", STANDING)
@@ -107,9 +107,9 @@ async def test_finally_runs_once_when_the_server_cancels(
         async def cancel(_stream: TestStream) -> None:
             server.cancel()
 
-        await ends_with(standing, journal, cancel, EndReason.CANCELLED)
+        await ends_with(standing, journal, cancel, AbortReason.CANCELLED)
     assert server.cancelled_caught
-    assert journal == [("finally", EndReason.CANCELLED)]
+    assert journal == [("finally", AbortReason.CANCELLED)]
 
 
 @pytest.mark.parametrize("standing", STANDING)
@@ -131,14 +131,14 @@ async def test_finally_runs_once_when_a_task_of_the_request_crashes(
         stream.resume()
 
     with pytest.raises(ValueError, match="crashed"):
-        await ends_with(standing, journal, let_it_crash, EndReason.ERROR, start)
+        await ends_with(standing, journal, let_it_crash, AbortReason.ERROR, start)
 
 
 async def ends_with(
     standing: Callable[..., Any],
     journal: Journal,
     end: Callable[[TestStream], Awaitable[None]],
-    reason: EndReason,
+    reason: AbortReason,
     *steps: Callable[..., object],
 ) -> None:
     """Let a handler come to where it stands, end the stream, and hold what it noted against the promise."""
@@ -182,7 +182,7 @@ async def test_a_client_that_is_gone_before_the_start_stops_the_first_step(
 
     async with app_of(blocked, step, journal_of(journal)).stream("/", wait=False) as stream:
         stream.disconnect()
-    assert journal == [EndReason.CLIENT_GONE]
+    assert journal == [AbortReason.CLIENT_GONE]
 
 
 def journal_of(journal: Journal) -> Callable[..., object]:
@@ -213,7 +213,7 @@ async def test_aborted_is_set_before_anything_is_cancelled(autojump_clock: MockC
 
     async with app_of(handler).stream("/") as stream:
         await stream.event()
-    assert journal == [("cancelled", True, EndReason.CLIENT_GONE)]
+    assert journal == [("cancelled", True, AbortReason.CLIENT_GONE)]
 
 
 async def test_aborted_stays_unset_when_the_handler_ends_by_itself(autojump_clock: MockClock, journal: Journal) -> None:
@@ -281,7 +281,7 @@ async def test_the_first_reason_wins(autojump_clock: MockClock, journal: Journal
             await wait_all_tasks_blocked()
             server.cancel()
             await trio.sleep_forever()
-    assert journal == [EndReason.CLIENT_GONE]
+    assert journal == [AbortReason.CLIENT_GONE]
 
 
 async def test_a_client_that_goes_after_an_error_does_not_change_the_reason(
@@ -305,7 +305,7 @@ async def test_a_client_that_goes_after_an_error_does_not_change_the_reason(
         stream.disconnect()
         await stream.ended()
         assert isinstance(stream.claim_error(), ValueError)
-    assert journal == [EndReason.ERROR]
+    assert journal == [AbortReason.ERROR]
 
 
 async def aborted_soon(stream: TestStream) -> None:
@@ -343,7 +343,7 @@ async def test_another_task_can_wait_for_aborted(autojump_clock: MockClock, jour
 
     async with app_of(handler) as client, client.stream("/") as stream:
         await stream.event()
-    assert journal == [("told", EndReason.CLIENT_GONE)]
+    assert journal == [("told", AbortReason.CLIENT_GONE)]
 
 
 # -- one nursery, three siblings
@@ -512,7 +512,7 @@ async def test_a_step_that_swallows_everything_cannot_make_an_outer_one_commit(
 
     async with app_of(idle, journal_of(journal), session, with_nursery).stream("/") as stream:
         await stream.event()
-    assert journal == [("finally", EndReason.CLIENT_GONE), "roll back"]
+    assert journal == [("finally", AbortReason.CLIENT_GONE), "roll back"]
 
 
 async def test_a_step_sees_the_handlers_error_and_may_swallow_it(autojump_clock: MockClock, journal: Journal) -> None:
@@ -550,7 +550,7 @@ async def test_a_step_has_five_seconds_to_leave(
         stream.disconnect()
         await stream.ended()
         assert trio.current_time() - left == 5
-    assert journal == [("finally", EndReason.CLIENT_GONE)]
+    assert journal == [("finally", AbortReason.CLIENT_GONE)]
     assert [record.getMessage() for record in caplog.records if "leaving" in record.getMessage()] == [
         f"SSE /: leaving {step.__qualname__.replace('<locals>.', '')}() has not ended within 5 s; it was cancelled"
     ]
@@ -570,7 +570,7 @@ async def test_a_step_that_overruns_does_not_hide_the_handlers_error(
         yield {"data": 1}
         raise ValueError("mine")
 
-    async with app_of(handler, step, cleanup_seconds=1).stream("/") as stream:
+    async with app_of(handler, step, cleanup_timeout=1).stream("/") as stream:
         await stream.ended()
         assert str(stream.claim_error()) == "mine"
     assert "has not ended within 1 s" in caplog.text
@@ -1125,7 +1125,7 @@ async def test_a_send_that_raises_os_error_means_that_the_client_has_gone(
         await stream.event()
         stream.fail_send(ConnectionResetError())
         await stream.ended()
-    assert journal == [("finally", EndReason.CLIENT_GONE)]
+    assert journal == [("finally", AbortReason.CLIENT_GONE)]
 
 
 async def test_a_heartbeat_that_finds_the_client_gone_ends_the_handler(
@@ -1136,7 +1136,7 @@ async def test_a_heartbeat_that_finds_the_client_gone_ends_the_handler(
         stream.fail_send(BrokenPipeError())
         await stream.ended()
         assert trio.current_time() == 15
-    assert journal == [("finally", EndReason.CLIENT_GONE)]
+    assert journal == [("finally", AbortReason.CLIENT_GONE)]
 
 
 async def test_a_bad_event_is_raised_at_the_yield_and_names_route_and_field(
@@ -1228,7 +1228,7 @@ async def test_a_plain_handler_is_cancelled_when_the_client_goes(autojump_clock:
     async with TestClient(App().add(Get("/").handle(handler))).stream("/", wait=False) as stream:
         await wait_all_tasks_blocked()
         stream.disconnect()
-    assert journal == [EndReason.CLIENT_GONE]
+    assert journal == [AbortReason.CLIENT_GONE]
     assert stream.status is None
 
 

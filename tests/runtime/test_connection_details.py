@@ -9,9 +9,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trio_sse import SSE, Aborted, App, EndReason
+from trio_sse import SSE, Aborted, AbortReason, App
 from trio_sse._runtime.connection import Connection
-from trio_sse._runtime.server_extension import Drain, Link
+from trio_sse._runtime.server_extension import Drain, ServerExtension
 from trio_sse.testing import TestClient
 
 Message = MutableMapping[str, Any]
@@ -29,18 +29,18 @@ class Taken(list[Message]):
         self.append(message)
 
 
-def connection_of(taken: Taken, link: Link | None = None) -> Connection:
-    return Connection(nothing_comes, taken.send, label="GET /", max_body=100, cleanup_seconds=5, link=link)
+def connection_of(taken: Taken, link: ServerExtension | None = None) -> Connection:
+    return Connection(nothing_comes, taken.send, label="GET /", max_body=100, cleanup_timeout=5, link=link)
 
 
 # -- reasons
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [(EndReason.EXPIRED, EndReason.LIFETIME), (EndReason.LIFETIME, EndReason.EXPIRED)]
+    ("first", "second"), [(AbortReason.EXPIRED, AbortReason.LIFETIME), (AbortReason.LIFETIME, AbortReason.EXPIRED)]
 )
 async def test_of_two_ends_at_the_same_time_the_one_that_was_set_first_counts(
-    first: EndReason, second: EndReason, autojump_clock: MockClock
+    first: AbortReason, second: AbortReason, autojump_clock: MockClock
 ) -> None:
     connection = connection_of(Taken())
 
@@ -62,8 +62,8 @@ async def test_of_two_ends_at_the_same_time_the_one_that_was_set_first_counts(
 def test_aborted_says_what_it_is() -> None:
     aborted = Aborted()
     assert repr(aborted) == "<Aborted: not set>"
-    aborted._set(EndReason.TOO_SLOW)
-    assert repr(aborted) == "<Aborted: too slow>"
+    aborted._set(AbortReason.TOO_SLOW)
+    assert repr(aborted) == "<Aborted: too_slow>"
 
 
 # -- the server's cancellation
@@ -113,7 +113,7 @@ async def test_a_cancellation_counts_even_after_an_overstay_was_reported(
     connection = connection_of(Taken())
 
     async def work() -> None:
-        connection.end_at(10, EndReason.EXPIRED)
+        connection.end_at(10, AbortReason.EXPIRED)
         with trio.CancelScope(shield=True):
             await trio.sleep(60)
 
@@ -124,7 +124,7 @@ async def test_a_cancellation_counts_even_after_an_overstay_was_reported(
         await connection.run(work, finish)
     assert server.cancelled_caught
     assert trio.current_time() == 60  # nothing waits for the client
-    assert connection.aborted.reason is EndReason.EXPIRED
+    assert connection.aborted.reason is AbortReason.EXPIRED
     assert len(caplog.records) == 2  # after the expiry, and after the cancellation
 
 
@@ -141,7 +141,7 @@ async def test_a_message_that_does_not_say_that_more_comes_is_the_last() -> None
     async def receive() -> Message:
         return messages.pop(0) if messages else await nothing_comes()
 
-    connection = Connection(receive, Taken().send, label="POST /", max_body=100, cleanup_seconds=5)
+    connection = Connection(receive, Taken().send, label="POST /", max_body=100, cleanup_timeout=5)
     read = []
 
     async def work() -> None:
@@ -160,11 +160,11 @@ async def test_a_message_that_does_not_say_that_more_comes_is_the_last() -> None
 async def test_the_servers_short_way_is_taken_for_the_body(autojump_clock: MockClock) -> None:
     taken, short = Taken(), list[bytes]()
 
-    def write_now(data: bytes) -> bool:
+    def try_write(data: bytes) -> bool:
         short.append(data)
         return True
 
-    connection = connection_of(taken, Link(Drain(), write_now=write_now, send=taken.send))
+    connection = connection_of(taken, ServerExtension(Drain(), try_write=try_write, send=taken.send))
 
     async def work() -> None:
         await connection.out.start(200, ())
@@ -181,7 +181,7 @@ async def test_the_servers_short_way_is_taken_for_the_body(autojump_clock: MockC
 
 async def test_a_request_that_has_ended_takes_no_part_in_a_later_drain(autojump_clock: MockClock) -> None:
     drain, told = Drain(), list[str]()
-    connection = connection_of(Taken(), Link(drain))
+    connection = connection_of(Taken(), ServerExtension(drain))
     connection.when_draining = lambda: told.append("drain")
 
     async def work() -> None:
@@ -210,6 +210,6 @@ async def test_nobody_is_blamed_for_a_loop_that_was_stalled(
                 await trio.lowlevel.checkpoint()
 
     for _ in range(10):  # who gets a turn first is left to chance
-        async with TestClient(App(cleanup_seconds=5).add(SSE("/").handle(handler))).stream("/") as stream:
+        async with TestClient(App(cleanup_timeout=5).add(SSE("/").handle(handler))).stream("/") as stream:
             await stream.event()
     assert caplog.records == []

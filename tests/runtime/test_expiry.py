@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from support.asgi import scope_of
-from trio_sse import SSE, Aborted, App, Done, EndReason, Get, Post, Unauthorized
+from trio_sse import SSE, Aborted, AbortReason, App, Done, Get, Post, Unauthorized
 from trio_sse.testing import TestClient, TestStream
 
 EPOCH = 1_000_000.0
@@ -36,7 +36,7 @@ def Client(app: Any) -> TestClient:
 class Record:
     """What a stream saw of its end."""
 
-    reasons: list[EndReason | None] = attrs.field(factory=list)
+    reasons: list[AbortReason | None] = attrs.field(factory=list)
     ended_at: float | None = None
 
 
@@ -195,7 +195,7 @@ async def test_a_long_time_is_kept_to_the_second(hours: int, autojump_clock: Moc
 async def test_aborted_is_set_before_the_handler_is_cancelled(autojump_clock: MockClock) -> None:
     record = Record()
     await Client(app_of(waiting(record), until(60))).get("/")
-    assert record.reasons == [EndReason.EXPIRED, EndReason.EXPIRED]
+    assert record.reasons == [AbortReason.EXPIRED, AbortReason.EXPIRED]
 
 
 async def test_the_client_is_told_after_the_last_event_and_goes_on_where_it_was(autojump_clock: MockClock) -> None:
@@ -272,7 +272,7 @@ async def test_steps_are_left_and_the_requests_tasks_end(autojump_clock: MockClo
 
 
 async def test_a_task_beside_the_handler_may_wait_for_it(autojump_clock: MockClock) -> None:
-    told: list[EndReason] = []
+    told: list[AbortReason] = []
 
     async def task(aborted: Aborted) -> None:
         told.append(await aborted.wait())
@@ -283,7 +283,7 @@ async def test_a_task_beside_the_handler_may_wait_for_it(autojump_clock: MockClo
         await trio.sleep_forever()
 
     await Client(app_of(handler, until(60))).get("/")
-    assert told == [EndReason.EXPIRED]
+    assert told == [AbortReason.EXPIRED]
 
 
 # -- before the response has started
@@ -301,7 +301,7 @@ async def test_a_slow_step_is_cut_off_and_the_answer_is_a_401(autojump_clock: Mo
     reply = await Client(app_of(waiting(Record()), until(60), slow)).get("/")
     assert (reply.status, reply.json()["detail"]) == (401, "The credentials have expired.")
     assert "www-authenticate" in reply.headers
-    assert record.reasons == [EndReason.EXPIRED]
+    assert record.reasons == [AbortReason.EXPIRED]
     assert trio.current_time() == pytest.approx(60)
 
 
@@ -385,7 +385,7 @@ async def test_a_handler_that_nobody_reads_from_ends_in_time(autojump_clock: Moc
             record.reasons.append(aborted.reason)
             record.ended_at = trio.current_time()
 
-    app = app_of(handler, until(60), cleanup_seconds=3, send_timeout=math.inf)
+    app = app_of(handler, until(60), cleanup_timeout=3, send_timeout=math.inf)
     async with Client(app).stream("/") as stream:
         await trio.sleep(10.5)
         stream.pause()
@@ -393,7 +393,7 @@ async def test_a_handler_that_nobody_reads_from_ends_in_time(autojump_clock: Moc
         assert record.ended_at == pytest.approx(60)
         assert trio.current_time() == pytest.approx(63)
         assert not stream.complete
-    assert record.reasons == [EndReason.EXPIRED]
+    assert record.reasons == [AbortReason.EXPIRED]
 
 
 async def test_a_client_that_reads_again_in_time_is_told(autojump_clock: MockClock) -> None:
@@ -402,7 +402,7 @@ async def test_a_client_that_reads_again_in_time_is_told(autojump_clock: MockClo
             yield {"data": "x"}
             await trio.sleep(100)
 
-    async with Client(app_of(handler, until(60), cleanup_seconds=3)).stream("/") as stream:
+    async with Client(app_of(handler, until(60), cleanup_timeout=3)).stream("/") as stream:
         await stream.event()
         stream.pause()
         await trio.sleep(62)
@@ -413,7 +413,7 @@ async def test_a_client_that_reads_again_in_time_is_told(autojump_clock: MockClo
 
 
 async def test_a_client_that_goes_while_it_is_told_holds_nothing_up(autojump_clock: MockClock) -> None:
-    async with Client(app_of(waiting(Record()), until(60), cleanup_seconds=3)).stream("/") as stream:
+    async with Client(app_of(waiting(Record()), until(60), cleanup_timeout=3)).stream("/") as stream:
         await stream.event()
         stream.pause()
         await trio.sleep(61)
@@ -437,7 +437,7 @@ async def test_expiry_while_the_finally_of_a_stream_that_ended_itself_runs(autoj
                 record.ended_at = trio.current_time()
 
     reply = await Client(app_of(handler, until(60))).get("/")
-    assert record.reasons == [EndReason.EXPIRED]
+    assert record.reasons == [AbortReason.EXPIRED]
     assert record.ended_at == pytest.approx(60)
     assert reply.body.endswith(EXPIRED)
 
@@ -459,7 +459,7 @@ async def test_expiry_while_the_generator_is_closed_leaves_its_clean_up_alone(au
 
 
 async def test_expiry_after_the_handler_has_ended_is_none(autojump_clock: MockClock) -> None:
-    seen: list[EndReason | None] = []
+    seen: list[AbortReason | None] = []
 
     @asynccontextmanager
     async def slow_to_leave(aborted: Aborted) -> AsyncIterator[None]:
@@ -480,7 +480,7 @@ async def test_a_response_that_nobody_reads_to_its_end_is_given_up_in_time(autoj
         yield {"data": "all"}
         await trio.sleep(10)
 
-    app = app_of(handler, until(60), cleanup_seconds=3, send_timeout=math.inf)
+    app = app_of(handler, until(60), cleanup_timeout=3, send_timeout=math.inf)
     async with Client(app).stream("/") as stream:
         await stream.event()
         stream.pause()
@@ -499,7 +499,7 @@ async def test_expiry_while_steps_are_left_does_not_cut_the_end_off(autojump_clo
         yield {"data": "all"}
 
     route = SSE("/").use(step).use(slow_too=step).use(until(0.5)).heartbeat(None).handle(handler)
-    app = App(wall_clock=lambda: EPOCH + trio.current_time(), cleanup_seconds=3).add(route)
+    app = App(wall_clock=lambda: EPOCH + trio.current_time(), cleanup_timeout=3).add(route)
     reply = await Client(app).get("/")
     assert reply.body == START + b"data: all\n\n"
     assert trio.current_time() == pytest.approx(4)
@@ -530,7 +530,7 @@ async def test_a_handler_that_overstays_is_reported(
             await trio.sleep(100)
 
     with caplog.at_level(logging.ERROR, "trio_sse"):
-        async with Client(app_of(handler, until(60), cleanup_seconds=3)).stream("/") as stream:
+        async with Client(app_of(handler, until(60), cleanup_timeout=3)).stream("/") as stream:
             await trio.sleep(62)
             assert not caplog.records
             await stream.ended()
@@ -558,7 +558,7 @@ async def test_after_a_long_clean_up_the_client_is_told_all_the_same(autojump_cl
             with trio.move_on_after(2, shield=True):
                 await trio.sleep_forever()
 
-    reply = await Client(app_of(handler, step, until(60), cleanup_seconds=3)).get("/")
+    reply = await Client(app_of(handler, step, until(60), cleanup_timeout=3)).get("/")
     assert trio.current_time() == pytest.approx(64)
     assert reply.body.endswith(EXPIRED)
 
@@ -574,7 +574,7 @@ async def test_a_client_that_has_gone_before_is_gone(autojump_clock: MockClock) 
         stream.disconnect()
         await trio.sleep(10)
         assert stream.app_ended
-    assert record.reasons == [EndReason.CLIENT_GONE] * 2
+    assert record.reasons == [AbortReason.CLIENT_GONE] * 2
 
 
 @pytest.mark.parametrize("first", ["expiry", "disconnect"])
@@ -588,7 +588,7 @@ async def test_a_client_that_goes_at_the_same_instant(first: str, autojump_clock
             await trio.lowlevel.checkpoint()
         stream.disconnect()
         await stream.ended()
-    assert record.reasons in ([EndReason.EXPIRED] * 2, [EndReason.CLIENT_GONE] * 2)
+    assert record.reasons in ([AbortReason.EXPIRED] * 2, [AbortReason.CLIENT_GONE] * 2)
     assert trio.current_time() == pytest.approx(60)
 
 
@@ -597,7 +597,7 @@ async def test_a_server_that_cancels_at_the_same_instant(autojump_clock: MockClo
     with trio.CancelScope(deadline=60) as server:
         await Client(app_of(waiting(record), until(60))).get("/")
     assert server.cancelled_caught
-    assert record.reasons in ([EndReason.EXPIRED] * 2, [EndReason.CANCELLED] * 2)
+    assert record.reasons in ([AbortReason.EXPIRED] * 2, [AbortReason.CANCELLED] * 2)
 
 
 async def test_a_server_that_cancels_during_the_wind_down_waits_for_the_clean_up_alone(
@@ -619,7 +619,7 @@ async def test_a_server_that_cancels_during_the_wind_down_waits_for_the_clean_up
     with trio.CancelScope(deadline=61) as server:
         await Client(app_of(handler, until(60)))._run(scope_of("GET", "/", {}), stream)
     assert server.cancelled_caught
-    assert record.reasons == [EndReason.EXPIRED]
+    assert record.reasons == [AbortReason.EXPIRED]
     assert record.ended_at == pytest.approx(62)
     assert EXPIRED not in stream.raw, "the server has gone, so nobody is told"
     assert trio.current_time() == pytest.approx(62)
@@ -738,7 +738,7 @@ def test_the_first_end_counts_and_the_clean_up_runs_once(
         async with trio.open_nursery() as nursery:
             nursery.start_soon(act)
             with trio.CancelScope(deadline=cancel):
-                await Client(app_of(handler, until(expiry), cleanup_seconds=4))._run(scope_of("GET", "/", {}), stream)
+                await Client(app_of(handler, until(expiry), cleanup_timeout=4))._run(scope_of("GET", "/", {}), stream)
             nursery.cancel_scope.cancel()
         assert trio.lowlevel.current_statistics().tasks_living == before, "a task is left"
 
@@ -747,13 +747,13 @@ def test_the_first_end_counts_and_the_clean_up_runs_once(
 
 
 def check(record: Record, stream: TestStream, *, pause: float, clean_up: float, **ends: float) -> None:
-    reasons = {"expiry": EndReason.EXPIRED, "disconnect": EndReason.CLIENT_GONE, "cancel": EndReason.CANCELLED}
+    reasons = {"expiry": AbortReason.EXPIRED, "disconnect": AbortReason.CLIENT_GONE, "cancel": AbortReason.CANCELLED}
     first = min(ends.values())
     assert stream.error is None
     assert len(record.reasons) == 1, "finally runs once"
     assert record.reasons[0] in {reasons[end] for end, at in ends.items() if at == first}
     assert record.ended_at == pytest.approx(first + clean_up)
-    if record.reasons != [EndReason.EXPIRED]:
+    if record.reasons != [AbortReason.EXPIRED]:
         assert EXPIRED not in stream.raw
     elif pause == NEVER and min(ends["disconnect"], ends["cancel"]) > first + clean_up:
         assert stream.complete

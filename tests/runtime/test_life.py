@@ -33,7 +33,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from support.asgi import scope_of
 from support.life_model import CLEANUP, DRAINING, HEARTBEAT, SENDING, Life, Plan, Undecided
 from trio_sse import SSE, Aborted, App, Done
-from trio_sse._runtime.server_extension import EXTENSION, Drain, Link
+from trio_sse._runtime.server_extension import EXTENSION, Drain, ServerExtension
 from trio_sse.testing import TestStream, no_leaks
 from trio_sse.testing._leaks import tasks_in
 
@@ -152,9 +152,9 @@ class Puppets:
         route = SSE("/").use(self.step("outer"), self.step("inner")).heartbeat(HEARTBEAT).handle(self.handler)
         return App(
             wall_clock=lambda: EPOCH + trio.current_time(),
-            cleanup_seconds=CLEANUP,
+            cleanup_timeout=CLEANUP,
             send_timeout=SENDING,
-            reconnect_between=(3.0, 3.0),
+            reconnect_delay=(3.0, 3.0),
         ).add(route)
 
     async def handler(
@@ -271,7 +271,9 @@ class Server:
     _told_gone: bool = False
 
     async def run(self) -> None:
-        request = scope_of("GET", "/", {"accept": "text/event-stream"}, extensions={EXTENSION: Link(self.drain)})
+        request = scope_of(
+            "GET", "/", {"accept": "text/event-stream"}, extensions={EXTENSION: ServerExtension(self.drain)}
+        )
         try:
             with self.scope:
                 await self.app(request, self.receive, self.send)

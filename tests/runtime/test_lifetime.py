@@ -11,12 +11,12 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trio_sse import SSE, Aborted, App, EndReason
+from trio_sse import SSE, Aborted, AbortReason, App
 from trio_sse.errors import BuildError
 from trio_sse.testing import TestClient
 
 
-def ticking(ends: list[tuple[EndReason | None, float]]) -> Callable[..., Any]:
+def ticking(ends: list[tuple[AbortReason | None, float]]) -> Callable[..., Any]:
     async def handler(aborted: Aborted, last_event_id: str | None) -> AsyncIterator[Any]:
         count, began = int(last_event_id or 0), trio.current_time()
         try:
@@ -31,13 +31,13 @@ def ticking(ends: list[tuple[EndReason | None, float]]) -> Callable[..., Any]:
 
 
 async def test_streams_end_in_order_a_tenth_earlier_or_later(autojump_clock: MockClock) -> None:
-    ends: list[tuple[EndReason | None, float]] = []
+    ends: list[tuple[AbortReason | None, float]] = []
     app = App().add(SSE("/").lifetime(100).handle(ticking(ends)))
     async with trio.open_nursery() as nursery:
         for _ in range(40):
             nursery.start_soon(read_to_the_end, app)
     seconds = [lasted for _, lasted in ends]
-    assert {reason for reason, _ in ends} == {EndReason.LIFETIME}
+    assert {reason for reason, _ in ends} == {AbortReason.LIFETIME}
     assert len(ends) == 40
     assert all(90 <= each <= 110 for each in seconds)
     assert max(seconds) - min(seconds) > 5, "not all at once"
@@ -56,7 +56,7 @@ async def read_to_the_end(app: App) -> None:
 
 
 async def test_the_client_comes_back_and_goes_on_where_it_was(autojump_clock: MockClock) -> None:
-    ends: list[tuple[EndReason | None, float]] = []
+    ends: list[tuple[AbortReason | None, float]] = []
     client = TestClient(App().add(SSE("/").lifetime(20).handle(ticking(ends))))
     taken: list[str] = []
     last: str | None = None
@@ -71,7 +71,7 @@ async def test_the_client_comes_back_and_goes_on_where_it_was(autojump_clock: Mo
 
 
 async def test_it_begins_with_the_response_and_not_with_the_request(autojump_clock: MockClock) -> None:
-    ends: list[tuple[EndReason | None, float]] = []
+    ends: list[tuple[AbortReason | None, float]] = []
 
     async def slow() -> None:
         await trio.sleep(1000)
@@ -80,7 +80,7 @@ async def test_it_begins_with_the_response_and_not_with_the_request(autojump_clo
     async with TestClient(app).stream("/") as stream:
         await stream.ended()
     [(reason, seconds)] = ends
-    assert reason is EndReason.LIFETIME
+    assert reason is AbortReason.LIFETIME
     assert 90 <= seconds <= 110
 
 
@@ -104,7 +104,7 @@ async def test_aborted_is_set_first_and_the_steps_are_left(autojump_clock: MockC
 
     app = App().add(SSE("/").use(session).lifetime(100).heartbeat(None).handle(handler))
     reply = await TestClient(app).get("/")
-    assert seen == [EndReason.LIFETIME, "left"]
+    assert seen == [AbortReason.LIFETIME, "left"]
     assert reply.body == b":\n\ndata: hello\n\n"
 
 
@@ -123,7 +123,7 @@ async def test_a_stream_that_ends_sooner_ends_by_itself(autojump_clock: MockCloc
 async def test_the_earlier_of_lifetime_and_expiry_counts(
     lifetime: float, expiry: float, reason: str, autojump_clock: MockClock
 ) -> None:
-    ends: list[tuple[EndReason | None, float]] = []
+    ends: list[tuple[AbortReason | None, float]] = []
 
     def until(expire_at: Callable[[float], None]) -> None:
         expire_at(trio.current_time() + expiry)
@@ -143,14 +143,14 @@ def test_a_lifetime_is_a_number_above_0(wrong: Any) -> None:
 
 
 def test_a_route_shows_all_its_settings_in_the_order_of_the_documentation() -> None:
-    route = SSE("/a").heartbeat(5).retry(100).send_timeout(2).lifetime(3600).drain("finish")
-    assert repr(route) == "SSE('/a').heartbeat(5).retry(100).send_timeout(2).lifetime(3600).drain('finish')"
-    assert repr(SSE("/a").lifetime(1.5).always()) == "SSE('/a').lifetime(1.5).always()"
+    route = SSE("/a").heartbeat(5).retry(100).send_timeout(2).lifetime(3600).on_shutdown("finish")
+    assert repr(route) == "SSE('/a').heartbeat(5).retry(100).send_timeout(2).lifetime(3600).on_shutdown('finish')"
+    assert repr(SSE("/a").lifetime(1.5).during_shutdown()) == "SSE('/a').lifetime(1.5).during_shutdown()"
 
 
 def test_each_setting_makes_another_route() -> None:
     plain = SSE("/a")
-    changed = (plain.lifetime(1), plain.send_timeout(1), plain.drain("cut"), plain.always())
+    changed = (plain.lifetime(1), plain.send_timeout(1), plain.on_shutdown("cancel"), plain.during_shutdown())
     assert plain == SSE("/a")
     assert len({plain, *changed}) == 5
     assert plain.lifetime(1) == SSE("/a").lifetime(1)

@@ -14,8 +14,8 @@ from trio.testing import MockClock, Sequencer, wait_all_tasks_blocked
 
 from trio_sse import SSE, App, Get, Post, Reference, required
 from trio_sse._routes.models import IdField, id_field_of
-from trio_sse._runtime.cached_repository import Lookup
-from trio_sse.models import MemoryRepository, Repository, references
+from trio_sse._runtime.cached_repository import CachedRepository
+from trio_sse.models import MemoryRepository, Repository, resolve
 from trio_sse.testing import TestClient
 
 
@@ -100,7 +100,7 @@ async def test_one_that_was_made_by_hand_asks_each_time(autojump_clock: MockCloc
 async def test_many_are_resolved_in_one_call_and_keep_their_order(autojump_clock: MockClock) -> None:
     repository = Counting(ONE, TWO)
     many = [reference(id, repository) for id in (2, 3, 1, 2)]
-    assert await references(*many) == [TWO, None, ONE, TWO]
+    assert await resolve(*many) == [TWO, None, ONE, TWO]
     assert repository.asked == [[2, 3, 1]]
     assert trio.current_time() == 1
 
@@ -108,12 +108,12 @@ async def test_many_are_resolved_in_one_call_and_keep_their_order(autojump_clock
 async def test_each_repository_is_called_once(autojump_clock: MockClock) -> None:
     first, second = Counting(ONE), Counting(Ticket(1, "other"), TWO)
     many = [reference(1, first), reference(1, second), reference(2, first), reference(2, second)]
-    assert await references(*many) == [ONE, Ticket(1, "other"), None, TWO]
+    assert await resolve(*many) == [ONE, Ticket(1, "other"), None, TWO]
     assert (first.asked, second.asked) == ([[1, 2]], [[1, 2]])
 
 
 async def test_no_references_need_no_call() -> None:
-    assert await references() == []
+    assert await resolve() == []
 
 
 # -- a request's look-ups
@@ -121,14 +121,14 @@ async def test_no_references_need_no_call() -> None:
 
 async def test_what_has_been_found_is_remembered(autojump_clock: MockClock) -> None:
     repository = Counting(ONE, TWO)
-    lookup = Lookup(repository)
+    lookup = CachedRepository(repository)
     assert [await lookup.get(1), await lookup.get(1), await lookup.get(2)] == [ONE, ONE, TWO]
     assert repository.asked == [1, 2]
 
 
 async def test_a_miss_is_not_remembered(autojump_clock: MockClock) -> None:
     repository = Counting()
-    lookup = Lookup(repository)
+    lookup = CachedRepository(repository)
     assert await lookup.get(1) is None
     repository.models[1] = ONE
     assert await lookup.get(1) is ONE
@@ -148,14 +148,14 @@ class Empty:
 async def test_a_model_that_counts_as_false_has_been_found(autojump_clock: MockClock) -> None:
     repository: Any = Counting()
     repository.models[1] = Empty(1)
-    lookup = Lookup(repository)
+    lookup = CachedRepository(repository)
     assert [await lookup.get(1), await lookup.get(1)] == [Empty(1), Empty(1)]
     assert repository.asked == [1]
 
 
 async def test_those_that_ask_at_the_same_time_share_a_call(autojump_clock: MockClock) -> None:
     repository = Counting(ONE)
-    lookup = Lookup(repository)
+    lookup = CachedRepository(repository)
     found: list[Any] = []
 
     async def ask(id: int) -> None:
@@ -172,7 +172,7 @@ async def test_those_that_ask_at_the_same_time_share_a_call(autojump_clock: Mock
 
 async def test_who_waits_is_not_cancelled_with_who_asked(autojump_clock: MockClock) -> None:
     repository = Counting(ONE)
-    lookup = Lookup(repository)
+    lookup = CachedRepository(repository)
     found: list[Any] = []
     leader = trio.CancelScope()
 
@@ -198,7 +198,7 @@ async def test_who_waits_is_not_cancelled_with_who_asked(autojump_clock: MockClo
 async def test_who_waits_is_not_told_of_the_error_of_who_asked(autojump_clock: MockClock) -> None:
     repository = Counting(ONE)
     repository.failures = [ConnectionError("once")]
-    lookup = Lookup(repository)
+    lookup = CachedRepository(repository)
     outcomes: list[Any] = []
 
     async def ask() -> None:
@@ -217,7 +217,7 @@ async def test_who_waits_is_not_told_of_the_error_of_who_asked(autojump_clock: M
 async def test_each_that_asks_gets_an_error_of_its_own(autojump_clock: MockClock) -> None:
     repository = Counting(ONE)
     repository.failures = [ConnectionError(text) for text in ("a", "b", "c")]
-    lookup = Lookup(repository)
+    lookup = CachedRepository(repository)
     errors: list[str] = []
 
     async def ask() -> None:
@@ -234,7 +234,7 @@ async def test_each_that_asks_gets_an_error_of_its_own(autojump_clock: MockClock
 
 async def test_who_waits_can_be_cancelled_alone(autojump_clock: MockClock) -> None:
     repository = Counting(ONE)
-    lookup = Lookup(repository)
+    lookup = CachedRepository(repository)
     found: list[Any] = []
     sequence = Sequencer()
 
@@ -255,7 +255,7 @@ async def test_who_waits_can_be_cancelled_alone(autojump_clock: MockClock) -> No
 
 
 async def test_a_look_up_that_needs_no_call_is_a_checkpoint_all_the_same(autojump_clock: MockClock) -> None:
-    lookup = Lookup(Counting(ONE))
+    lookup = CachedRepository(Counting(ONE))
     await lookup.get(1)
     for again in (lambda: lookup.get(1), lambda: lookup.get_many([1])):
         with trio.CancelScope() as scope:
@@ -266,7 +266,7 @@ async def test_a_look_up_that_needs_no_call_is_a_checkpoint_all_the_same(autojum
 
 async def test_many_ask_only_for_what_has_not_been_found(autojump_clock: MockClock) -> None:
     repository = Counting(ONE, TWO)
-    lookup = Lookup(repository)
+    lookup = CachedRepository(repository)
     await lookup.get(1)
     assert await lookup.get_many([2, 3, 1]) == {1: ONE, 2: TWO}
     assert await lookup.get_many([1, 2]) == {1: ONE, 2: TWO}
@@ -339,7 +339,7 @@ async def test_two_parameters_of_one_model_share_what_has_been_looked_up(autojum
     repository = Counting(ONE, TWO)
 
     async def both(first: Reference[Ticket], second: Reference[Ticket]) -> list[str]:
-        found = await references(first, second)
+        found = await resolve(first, second)
         again = await first, await second
         return [each.subject for each in (*found, *again) if each is not None]
 

@@ -26,8 +26,8 @@ from trio_sse import (
     Get,
     HTTPError,
     NotFound,
-    Params,
     Patch,
+    PathParams,
     Post,
     Put,
     Request,
@@ -222,7 +222,7 @@ async def test_a_mounted_app_answers_below_its_root(root: str) -> None:
 
 
 async def test_params_holds_the_converted_path_parameters() -> None:
-    def handler(room: int, params: Params) -> list[Any]:
+    def handler(room: int, params: PathParams) -> list[Any]:
         return [params.room, params["room"], params == {"room": room}]
 
     assert (await ask(Get("/:room").handle(handler), "/7")).json() == [7, 7, True]
@@ -307,7 +307,7 @@ def test_every_http_error_has_a_status_of_its_own() -> None:
         406: "NotAcceptable",
         409: "Conflict",
         410: "Gone",
-        413: "PayloadTooLarge",
+        413: "ContentTooLarge",
         415: "UnsupportedMediaType",
         422: "UnprocessableContent",
         429: "TooManyRequests",
@@ -427,7 +427,7 @@ async def test_a_query_that_is_not_utf8_is_a_400() -> None:
 
 
 async def test_a_raw_query_is_a_mapping() -> None:
-    route = Get("/").handle(lambda query: [query["a"], query.all("a")])
+    route = Get("/").handle(lambda query: [query["a"], query.get_all("a")])
     assert (await ask(route, "/?a=1&a=2")).json() == ["1", ["1", "2"]]
 
 

@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from support.asgi import scope_of
-from trio_sse import SSE, Aborted, App, EndReason, Get
+from trio_sse import SSE, Aborted, AbortReason, App, Get
 from trio_sse.errors import BuildError
 from trio_sse.testing import TestClient, TestStream
 
@@ -23,7 +23,7 @@ PIECE = 64 * 1024
 class Record:
     """What a stream saw of its end."""
 
-    reason: EndReason | None = None
+    reason: AbortReason | None = None
     ended_at: Any = None  # in Trio's time; pytest.approx() is no float
 
     def end(self, aborted: Aborted) -> None:
@@ -65,11 +65,11 @@ async def test_a_client_that_takes_nothing_is_dropped_in_time(
         stream.pause()
         await stream.ended()
         assert trio.current_time() == pytest.approx(11 + seconds), "the write began at 11"
-    assert (record.reason, record.ended_at) == (EndReason.TOO_SLOW, pytest.approx(11 + seconds))
+    assert (record.reason, record.ended_at) == (AbortReason.TOO_SLOW, pytest.approx(11 + seconds))
     assert not stream.complete
     assert stream.raw.count(b"data:") == 11
     statistics = app.statistics()
-    assert (statistics.slow, statistics.open, statistics.ended) == (1, 0, {"too slow": 1})
+    assert (statistics.slow, statistics.open, statistics.ended) == (1, 0, {"too_slow": 1})
 
 
 async def test_a_client_that_reads_again_in_time_is_not_dropped(autojump_clock: MockClock) -> None:
@@ -82,7 +82,7 @@ async def test_a_client_that_reads_again_in_time_is_not_dropped(autojump_clock: 
             stream.resume()
             await trio.sleep(0.1)
         assert record.ended_at is None
-    assert record.reason is EndReason.CLIENT_GONE
+    assert record.reason is AbortReason.CLIENT_GONE
     assert app.statistics().slow == 0
 
 
@@ -98,7 +98,7 @@ async def test_a_large_write_has_the_time_for_each_64_kib(size: int, pieces: int
         assert len(stream.writes[1]) == size
         stream.pause()
         await stream.ended()
-    assert (record.reason, record.ended_at) == (EndReason.TOO_SLOW, pytest.approx(1 + 5 * pieces))
+    assert (record.reason, record.ended_at) == (AbortReason.TOO_SLOW, pytest.approx(1 + 5 * pieces))
 
 
 async def test_heartbeats_alone_find_a_client_that_takes_nothing(autojump_clock: MockClock) -> None:
@@ -117,7 +117,7 @@ async def test_heartbeats_alone_find_a_client_that_takes_nothing(autojump_clock:
         await trio.sleep(20)
         stream.pause()
         await stream.ended()
-    assert (record.reason, record.ended_at) == (EndReason.TOO_SLOW, pytest.approx(35))
+    assert (record.reason, record.ended_at) == (AbortReason.TOO_SLOW, pytest.approx(35))
     assert app.statistics().slow == 1
 
 
@@ -224,7 +224,7 @@ async def test_a_limit_of_the_handlers_own_is_its_own_affair(autojump_clock: Moc
         finally:
             record.end(aborted)
 
-    app = App(send_timeout=5, cleanup_seconds=1).add(SSE("/").heartbeat(None).handle(handler))
+    app = App(send_timeout=5, cleanup_timeout=1).add(SSE("/").heartbeat(None).handle(handler))
     async with TestClient(app).stream("/") as stream:
         await stream.event()
         stream.pause()
@@ -304,4 +304,4 @@ async def test_a_client_that_is_hung_up_on_for_it_is_too_slow_and_not_gone(autoj
         await stream.event()
         stream.pause()
         await stream.ended()
-    assert reasons == [EndReason.TOO_SLOW]
+    assert reasons == [AbortReason.TOO_SLOW]

@@ -12,7 +12,20 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from trio_sse import SSE, Aborted, App, EndReason, Forbidden, Get, NotFound, Post, Values, any_of, required
+from trio_sse import (
+    SSE,
+    Aborted,
+    AbortReason,
+    App,
+    Forbidden,
+    Get,
+    Headers,
+    NotFound,
+    Post,
+    QueryParams,
+    any_of,
+    required,
+)
 from trio_sse.errors import LifespanError, StepError
 from trio_sse.models import MemoryRepository, Repository
 from trio_sse.testing import TestClient
@@ -331,7 +344,7 @@ async def test_a_service_that_overstays_its_leaving_is_cut_off_and_logged(
         finally:
             log.append("cut off")
 
-    async with App(cleanup_seconds=7).provide(make_a).provide(make_b).provide(stays).lifespan():
+    async with App(cleanup_timeout=7).provide(make_a).provide(make_b).provide(stays).lifespan():
         log.clear()
         left = trio.current_time()
     assert log == ["cut off", "-B", "-A"]
@@ -449,7 +462,7 @@ async def test_a_task_that_overstays_is_logged_and_the_services_are_left(
     def handler(app_nursery: trio.Nursery) -> None:
         app_nursery.start_soon(stays)
 
-    app = App(cleanup_seconds=7).provide(make_a).add(Post("/").handle(handler))
+    app = App(cleanup_timeout=7).provide(make_a).add(Post("/").handle(handler))
     async with TestClient(app) as client:
         await client.request("POST", "/")
     assert log == ["+A", "-A", "task"]
@@ -636,7 +649,7 @@ async def test_an_error_of_the_handler_reaches_them_and_is_a_500(autojump_clock:
 
 async def test_one_that_cannot_be_made_is_a_500_or_what_it_raises(autojump_clock: MockClock, log: Log) -> None:
     @asynccontextmanager
-    async def refuses(b: B, headers: Values) -> AsyncIterator[C]:
+    async def refuses(b: B, headers: Headers) -> AsyncIterator[C]:
         if "x-fail" in headers:
             raise OSError("no connection")
         raise Forbidden("not you")
@@ -760,7 +773,7 @@ async def test_a_service_of_a_request_may_hold_a_nursery_and_a_time_limit(autoju
         raise ValueError("background")
 
     @asynccontextmanager
-    async def limited(headers: Values) -> AsyncIterator[C]:
+    async def limited(headers: Headers) -> AsyncIterator[C]:
         with trio.move_on_after(float(headers["x-limit"])):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(crash)
@@ -811,14 +824,14 @@ async def test_it_may_take_the_nursery_of_the_request_which_ends_before_it_is_le
     app = App().provide(with_task, scope="request").add(SSE("/").inject(c=C).handle(events))
     async with TestClient(app) as client, client.stream("/") as stream:
         await stream.event()
-    assert log == ["task", EndReason.CLIENT_GONE]
+    assert log == ["task", AbortReason.CLIENT_GONE]
 
 
 async def test_it_may_take_a_request_s_values_and_the_app_s_nursery(autojump_clock: MockClock) -> None:
     @attrs.frozen
     class Context:
-        headers: Values
-        query: Values
+        headers: Headers
+        query: QueryParams
         cookies: Mapping[str, str]
         last_event_id: str | None
         app_nursery: trio.Nursery
@@ -846,7 +859,7 @@ async def test_it_may_take_a_request_s_values_and_the_app_s_nursery(autojump_clo
 async def test_it_takes_the_plain_query_also_where_a_model_has_been_read_from_it(autojump_clock: MockClock) -> None:
     @attrs.frozen
     class Paging:
-        query: Values
+        query: QueryParams
 
     def handler(paging: Paging, query: Search) -> list[str]:
         return [type(paging.query).__name__, paging.query["page"], query.text]
@@ -854,13 +867,13 @@ async def test_it_takes_the_plain_query_also_where_a_model_has_been_read_from_it
     app = App().provide(Paging, scope="request")
     app = app.add(Get("/").inject(paging=Paging).query(Search).guard(lambda query: query.text == "x").handle(handler))
     async with TestClient(app) as client:
-        assert (await client.get("/?page=3&text=x")).json() == ["Values", "3", "x"]
+        assert (await client.get("/?page=3&text=x")).json() == ["QueryParams", "3", "x"]
 
 
 async def test_a_step_before_the_reading_has_the_plain_query_and_one_after_it_the_model(
     autojump_clock: MockClock,
 ) -> None:
-    def before(query: Values) -> str:
+    def before(query: QueryParams) -> str:
         return query["text"] + " plain"
 
     def after(query: Search) -> str:

@@ -12,13 +12,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trio_sse import SSE, Aborted, App, Draining, EndReason, Get, Post, Response
+from trio_sse import SSE, Aborted, AbortReason, App, Draining, Get, Post, Response
 from trio_sse.errors import BuildError
 from trio_sse.testing import TestClient, TestStream
 
-Policy = Literal["hand over", "finish", "cut"]
-POLICIES: tuple[Policy, ...] = ("hand over", "finish", "cut")
-AT_ONCE: tuple[Policy, ...] = ("hand over", "cut")
+Policy = Literal["reconnect", "finish", "cancel"]
+POLICIES: tuple[Policy, ...] = ("reconnect", "finish", "cancel")
+AT_ONCE: tuple[Policy, ...] = ("reconnect", "cancel")
 EVENT_SOURCE = {"accept": "text/event-stream"}
 
 
@@ -27,7 +27,7 @@ class Record:
     """What a stream saw of its end."""
 
     seen: list[Any] = attrs.field(factory=list)
-    reason: EndReason | None = None
+    reason: AbortReason | None = None
     drained: bool = False
     ended_at: Any = None  # in Trio's time; pytest.approx() is no float
 
@@ -37,8 +37,8 @@ class Record:
 
 
 def app_of(handler: Callable[..., Any], policy: Policy, *steps: Callable[..., Any], **settings: Any) -> App:
-    route = SSE("/").use(*steps).heartbeat(None).drain(policy).handle(handler)
-    return App(reconnect_between=(2.0, 3.0), **settings).add(route)
+    route = SSE("/").use(*steps).heartbeat(None).on_shutdown(policy).handle(handler)
+    return App(reconnect_delay=(2.0, 3.0), **settings).add(route)
 
 
 def idle(record: Record) -> Callable[..., Any]:
@@ -79,7 +79,7 @@ async def test_an_idle_stream_ends_at_once_and_in_order(policy: Policy, autojump
         await stream.ended()
         assert trio.current_time() == pytest.approx(7)
     assert stream.complete
-    assert (record.reason, record.drained, record.ended_at) == (EndReason.DRAINING, True, pytest.approx(7))
+    assert (record.reason, record.drained, record.ended_at) == (AbortReason.DRAINING, True, pytest.approx(7))
     assert_told_once(stream)
     assert re.fullmatch(rb":\n\ndata: hello\n\nretry: \d+\n\n", stream.raw)
 
@@ -96,7 +96,7 @@ async def test_finish_tells_at_once_and_ends_at_the_deadline(autojump_clock: Moc
         await stream.ended()
         assert trio.current_time() == pytest.approx(10)
     assert stream.complete
-    assert (record.reason, record.drained, record.ended_at) == (EndReason.DRAINING, True, pytest.approx(10))
+    assert (record.reason, record.drained, record.ended_at) == (AbortReason.DRAINING, True, pytest.approx(10))
     assert_told_once(stream)
 
 
@@ -171,7 +171,7 @@ def pouring(record: Record) -> Callable[..., Any]:
 
 async def test_hand_over_ends_when_what_is_being_sent_has_been_sent(autojump_clock: MockClock) -> None:
     record = Record()
-    client = TestClient(app_of(pouring(record), "hand over"))
+    client = TestClient(app_of(pouring(record), "reconnect"))
     async with client.stream("/") as stream:
         assert (await stream.event()).data == "1"
         stream.pause()
@@ -183,7 +183,7 @@ async def test_hand_over_ends_when_what_is_being_sent_has_been_sent(autojump_clo
         await stream.ended()
         assert trio.current_time() == pytest.approx(4.5)
     assert re.fullmatch(rb":\n\ndata: 1\n\ndata: 2\n\nretry: \d+\n\n", stream.raw)
-    assert (record.reason, record.ended_at) == (EndReason.DRAINING, pytest.approx(4.5))
+    assert (record.reason, record.ended_at) == (AbortReason.DRAINING, pytest.approx(4.5))
     assert stream.complete
 
 
@@ -198,13 +198,13 @@ async def test_hand_over_does_not_wait_for_the_end_of_a_flood(autojump_clock: Mo
         finally:
             record.end(aborted, draining)
 
-    client = TestClient(app_of(flood, "hand over"))
+    client = TestClient(app_of(flood, "reconnect"))
     async with client.stream("/") as stream:
         await stream.events(18)  # right after a turn of the scheduler
         before = stream.raw.count(b"data:")
         client.drain(10)
         await stream.ended()
-    assert record.reason is EndReason.DRAINING
+    assert record.reason is AbortReason.DRAINING
     assert stream.raw.count(b"data:") == before + 1, "the one under way"
     assert_told_once(stream)
     assert stream.complete
@@ -218,7 +218,7 @@ async def test_hand_over_waits_for_what_the_handler_shields(autojump_clock: Mock
             with trio.CancelScope(shield=True):
                 yield {"data": count}
 
-    client = TestClient(app_of(shielded, "hand over"))
+    client = TestClient(app_of(shielded, "reconnect"))
     async with client.stream("/") as stream:
         await stream.events(18)
         client.drain(10)
@@ -230,7 +230,7 @@ async def test_hand_over_waits_for_what_the_handler_shields(autojump_clock: Mock
 
 async def test_hand_over_of_a_stalled_client_ends_at_the_deadline(autojump_clock: MockClock) -> None:
     record = Record()
-    client = TestClient(app_of(pouring(record), "hand over", cleanup_seconds=2))
+    client = TestClient(app_of(pouring(record), "reconnect", cleanup_timeout=2))
     async with client.stream("/") as stream:
         await stream.event()
         stream.pause()
@@ -238,7 +238,7 @@ async def test_hand_over_of_a_stalled_client_ends_at_the_deadline(autojump_clock
         client.drain(10)
         await stream.ended()
         assert trio.current_time() == pytest.approx(13.5), "with the time limit of the last words"
-    assert (record.reason, record.ended_at) == (EndReason.DRAINING, pytest.approx(11.5))
+    assert (record.reason, record.ended_at) == (AbortReason.DRAINING, pytest.approx(11.5))
     assert not stream.complete
 
 
@@ -246,26 +246,26 @@ async def test_a_stalled_client_is_dropped_before_the_deadline_where_its_time_is
     autojump_clock: MockClock,
 ) -> None:
     record = Record()
-    client = TestClient(app_of(pouring(record), "hand over", send_timeout=3))
+    client = TestClient(app_of(pouring(record), "reconnect", send_timeout=3))
     async with client.stream("/") as stream:
         await stream.event()
         stream.pause()
         await trio.sleep(1.5)
         client.drain(10)
         await stream.ended()
-    assert (record.reason, record.ended_at) == (EndReason.TOO_SLOW, pytest.approx(4))
+    assert (record.reason, record.ended_at) == (AbortReason.TOO_SLOW, pytest.approx(4))
 
 
 async def test_cut_ends_in_the_middle_of_a_write(autojump_clock: MockClock) -> None:
     record = Record()
-    client = TestClient(app_of(pouring(record), "cut"))
+    client = TestClient(app_of(pouring(record), "cancel"))
     async with client.stream("/") as stream:
         await stream.event()
         stream.pause()
         await trio.sleep(1.5)
         client.drain(10)
         await trio.testing.wait_all_tasks_blocked()
-        assert (record.reason, record.ended_at) == (EndReason.DRAINING, pytest.approx(1.5))
+        assert (record.reason, record.ended_at) == (AbortReason.DRAINING, pytest.approx(1.5))
         stream.resume()
         await stream.ended()
     assert b"data: 2" not in stream.raw
@@ -285,7 +285,7 @@ async def test_finish_tells_after_what_is_being_sent_and_goes_on(autojump_clock:
         stream.resume()
         await stream.ended()
     assert re.match(rb":\n\ndata: 1\n\ndata: 2\n\nretry: \d+\n\ndata: 3\n\n", stream.raw)
-    assert (record.reason, record.ended_at) == (EndReason.DRAINING, pytest.approx(11.5))
+    assert (record.reason, record.ended_at) == (AbortReason.DRAINING, pytest.approx(11.5))
     assert_told_once(stream)
     assert stream.complete
 
@@ -344,7 +344,7 @@ async def test_finish_tells_once_wherever_the_last_write_stands(writes: int, aut
 @pytest.mark.parametrize("policy", AT_ONCE)
 @pytest.mark.parametrize("where", ["step", "handler"])
 async def test_what_has_not_started_is_turned_away(policy: Policy, where: str, autojump_clock: MockClock) -> None:
-    reasons: list[tuple[EndReason | None, bool]] = []
+    reasons: list[tuple[AbortReason | None, bool]] = []
 
     async def slow(aborted: Aborted, draining: Draining) -> None:
         try:
@@ -370,7 +370,7 @@ async def test_what_has_not_started_is_turned_away(policy: Policy, where: str, a
             assert stream.headers["retry-after"] == "3"
             assert b"The server is shutting down." in stream.raw
         assert stream.complete
-    assert reasons == [(EndReason.DRAINING, True)] * 2
+    assert reasons == [(AbortReason.DRAINING, True)] * 2
 
 
 async def test_finish_lets_what_has_not_started_run(autojump_clock: MockClock) -> None:
@@ -442,7 +442,7 @@ async def test_clean_up_that_is_shielded_is_not_cut_off(policy: Policy, autojump
         client.drain(10)
         await stream.ended()
     assert (record.drained, record.ended_at) == (True, pytest.approx(3))
-    assert record.reason is (None if policy == "finish" else EndReason.DRAINING)
+    assert record.reason is (None if policy == "finish" else AbortReason.DRAINING)
     assert_told_once(stream)
     assert stream.complete
 
@@ -467,7 +467,7 @@ async def test_a_stream_that_is_ending_for_another_reason_keeps_it(policy: Polic
         await trio.sleep(1)
         client.drain(10)
         await stream.ended()
-    assert (record.reason, record.ended_at) == (EndReason.CLIENT_GONE, pytest.approx(3))
+    assert (record.reason, record.ended_at) == (AbortReason.CLIENT_GONE, pytest.approx(3))
     assert told(stream) == []
 
 
@@ -506,8 +506,8 @@ async def test_an_error_during_the_drain_is_raised_and_the_client_told(autojump_
 
 
 async def test_heartbeats_go_on_until_the_deadline(autojump_clock: MockClock) -> None:
-    route = SSE("/").heartbeat(4).drain("finish").handle(idle(Record()))
-    client = TestClient(App(reconnect_between=(2.0, 3.0)).add(route))
+    route = SSE("/").heartbeat(4).on_shutdown("finish").handle(idle(Record()))
+    client = TestClient(App(reconnect_delay=(2.0, 3.0)).add(route))
     async with client.stream("/") as stream:
         await stream.event()
         client.drain(10)
@@ -518,7 +518,7 @@ async def test_heartbeats_go_on_until_the_deadline(autojump_clock: MockClock) ->
 async def test_a_stream_that_has_told_when_to_reconnect_tells_anew(autojump_clock: MockClock) -> None:
     """The route's own `retry` is for every day; the one of the drain spreads those that come back together."""
     route = SSE("/").heartbeat(None).retry(50).handle(idle(Record()))
-    client = TestClient(App(reconnect_between=(2.0, 3.0)).add(route))
+    client = TestClient(App(reconnect_delay=(2.0, 3.0)).add(route))
     async with client.stream("/") as stream:
         await stream.event()
         client.drain(10)
@@ -537,7 +537,7 @@ async def test_clients_are_spread_over_the_whole_range(autojump_clock: MockClock
             await stream.ended()
         seconds.extend(told(stream))
 
-    client = TestClient(App(reconnect_between=(2.0, 3.0)).add(SSE("/").handle(trio_forever)))
+    client = TestClient(App(reconnect_delay=(2.0, 3.0)).add(SSE("/").handle(trio_forever)))
     async with trio.open_nursery() as nursery:
         for _ in range(50):
             await nursery.start(one)
@@ -568,7 +568,7 @@ async def test_a_service_may_wait_for_the_drain(autojump_clock: MockClock) -> No
         yield {"data": "open"}
         yield {"data": await watcher.closing()}
 
-    route = SSE("/").inject(watcher=Watcher).drain("finish").handle(handler)
+    route = SSE("/").inject(watcher=Watcher).on_shutdown("finish").handle(handler)
     client = TestClient(App().provide(Watcher, scope="request").add(route))
     async with client, client.stream("/") as stream:
         assert (await stream.event()).data == "open"
@@ -587,7 +587,7 @@ async def test_a_step_may_wait_for_the_drain(autojump_clock: MockClock) -> None:
     async def handler(when: float) -> AsyncIterator[Any]:
         yield {"data": when}
 
-    client = TestClient(App().add(SSE("/").use(when=step).drain("finish").handle(handler)))
+    client = TestClient(App().add(SSE("/").use(when=step).on_shutdown("finish").handle(handler)))
     async with client.stream("/", wait=False) as stream:
         await trio.sleep(2)
         client.drain(10)
@@ -617,7 +617,7 @@ def test_draining_says_what_it_is() -> None:
 
 async def test_late_streams_are_turned_away(autojump_clock: MockClock) -> None:
     record = Record()
-    client = TestClient(app_of(idle(record), "hand over"))
+    client = TestClient(app_of(idle(record), "reconnect"))
     client.drain(10)
     reply = await client.get("/")
     assert (reply.status, reply.headers["retry-after"]) == (503, "3")
@@ -680,13 +680,13 @@ async def test_plain_requests_in_flight_are_ended_at_the_deadline(autojump_clock
         await trio.testing.wait_all_tasks_blocked()
         client.drain(10)
         await stream.ended()
-    assert (record.reason, record.ended_at) == (EndReason.DRAINING, pytest.approx(10))
+    assert (record.reason, record.ended_at) == (AbortReason.DRAINING, pytest.approx(10))
     assert (stream.status, stream.complete) == (503, True)
     assert "retry-after" in stream.headers
 
 
 async def test_always_answers_even_now(autojump_clock: MockClock) -> None:
-    route = Get("/live").always().handle(lambda draining: Response({"draining": draining.is_set()}))
+    route = Get("/live").during_shutdown().handle(lambda draining: Response({"draining": draining.is_set()}))
     client = TestClient(App().add(route))
     assert (await client.get("/live")).json() == {"draining": False}
     client.drain(10)
@@ -695,14 +695,14 @@ async def test_always_answers_even_now(autojump_clock: MockClock) -> None:
 
 async def test_what_answers_even_now_has_the_same_deadline(autojump_clock: MockClock) -> None:
     record = Record()
-    app = App().add(SSE("/").always().heartbeat(None).handle(idle(record)))
+    app = App().add(SSE("/").during_shutdown().heartbeat(None).handle(idle(record)))
     client = TestClient(app)
     client.drain(10)
     await trio.sleep(4)
     async with client.stream("/") as stream:
         await stream.event()
         await stream.ended()
-    assert (record.reason, record.ended_at) == (EndReason.DRAINING, pytest.approx(10))
+    assert (record.reason, record.ended_at) == (AbortReason.DRAINING, pytest.approx(10))
     assert stream.complete
 
 
@@ -711,19 +711,19 @@ async def test_what_answers_even_now_has_the_same_deadline(autojump_clock: MockC
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_a_route_shows_its_policy(policy: Policy) -> None:
-    shown = "" if policy == "hand over" else f".drain({policy!r})"
-    assert repr(SSE("/").drain(policy)) == f"SSE('/'){shown}"
+    shown = "" if policy == "reconnect" else f".on_shutdown({policy!r})"
+    assert repr(SSE("/").on_shutdown(policy)) == f"SSE('/'){shown}"
 
 
 @pytest.mark.parametrize("wrong", ["hand-over", "", None, 3, []])
 def test_there_is_no_other_policy(wrong: Any) -> None:
     with pytest.raises(BuildError) as raised:
-        SSE("/").drain(wrong)
-    assert str(raised.value) == f"drain() takes one of 'hand over', 'finish', 'cut', not {wrong!r}"
+        SSE("/").on_shutdown(wrong)
+    assert str(raised.value) == f"on_shutdown() takes one of 'reconnect', 'finish', 'cancel', not {wrong!r}"
 
 
 @pytest.mark.parametrize("wrong", [(3.0, 2.0), (-1.0, 2.0), (1.0, float("inf")), (1.0,), (1.0, 2.0, 3.0)])
 def test_the_range_of_seconds_is_two_numbers_in_order(wrong: Any) -> None:
     with pytest.raises(BuildError) as raised:
-        App(reconnect_between=wrong)
-    assert str(raised.value) == (f"reconnect_between is two numbers of seconds, the smaller one first, not {wrong!r}")
+        App(reconnect_delay=wrong)
+    assert str(raised.value) == (f"reconnect_delay is two numbers of seconds, the smaller one first, not {wrong!r}")

@@ -22,7 +22,7 @@ import trio
 from attrs import frozen
 from trio.testing import MockClock
 
-from trio_sse import SSE, Aborted, App, Controller, Done, EndReason, Get, Limits, Post, Reference, required
+from trio_sse import SSE, Aborted, AbortReason, App, Controller, Done, Get, Limits, Post, Reference, required
 from trio_sse.models import MemoryRepository, Repository
 from trio_sse.testing import TestClient, TestStream
 from trio_sse.topics import HasEvents, MemoryTopics, Topics
@@ -194,7 +194,7 @@ def app_of(ledger: Ledger, topics: MemoryTopics) -> App:
     )
     return (
         App(
-            cleanup_seconds=CLEANUP_SECONDS,
+            cleanup_timeout=CLEANUP_SECONDS,
             send_timeout=SEND_TIMEOUT,
             wall_clock=lambda: EPOCH + trio.current_time(),
             limits=Limits(streams=STREAMS, streams_per_client=CLIENTS),
@@ -262,7 +262,7 @@ class Crowd:
         await self.ledger.wait(VISIT_SECONDS / 2)
         while trio.current_time() < self.end:
             if self.random.random() < 0.1:
-                await self.come_back()
+                await self.retry()
             else:
                 await self.visit()
             await self.ledger.wait(VISIT_SECONDS)
@@ -292,9 +292,9 @@ class Crowd:
             self.statuses[stream.status] += 1
             assert error is None or has_only_broken(error), error
 
-    async def come_back(self) -> None:
+    async def retry(self) -> None:
         """Take some ticks, leave, and go on after the last one; refused, try again later."""
-        self.visits["come_back"] += 1
+        self.visits["retry"] += 1
         last: str | None = None
         for _ in range(4):
             headers = {} if last is None else {"last-event-id": last}
@@ -490,10 +490,10 @@ async def test_after_an_hour_of_clients_that_come_and_go_the_app_holds_no_more_t
 
 def check_that_it_was_no_idle_exercise(crowd: Crowd, app: App, log: Log) -> None:
     statistics, ledger = app.statistics(), crowd.ledger
-    assert set(crowd.visits) == {"come_back", *(way.__name__ for way in WAYS)}
+    assert set(crowd.visits) == {"retry", *(way.__name__ for way in WAYS)}
     assert min(crowd.visits.values()) > 50
     assert {200, 500, 503} <= set(crowd.statuses)
-    reasons = {"failed", "finished", *map(str, EndReason)} - {EndReason.DRAINING, EndReason.ERROR}
+    reasons = {"failed", "finished", *map(str, AbortReason)} - {AbortReason.DRAINING, AbortReason.ERROR}
     assert reasons <= set(statistics.ended)
     assert len(statistics.routes) == len(PATHS) - 1  # one is no stream
     assert min(route.opened for route in statistics.routes.values()) > 50

@@ -11,9 +11,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trio_sse import SSE, App, Done, Draining, EndReason, Forbidden, Get, Limits
+from trio_sse import SSE, AbortReason, App, Done, Draining, Forbidden, Get, Limits
 from trio_sse._runtime import counters as module
-from trio_sse._runtime.counters import Meter
+from trio_sse._runtime.counters import StreamCounters
 from trio_sse.statistics import RouteStatistics, Statistics
 from trio_sse.testing import TestClient
 
@@ -85,8 +85,8 @@ async def test_ended_streams_stay_counted(autojump_clock: MockClock) -> None:
     statistics = app.statistics()
     assert (statistics.open, statistics.opened, statistics.events) == (0, 3, 3)
     assert statistics.bytes == sizes
-    assert statistics.ended == {"client gone": 3}
-    assert statistics.routes["SSE /"].ended == {"client gone": 3}
+    assert statistics.ended == {"client_gone": 3}
+    assert statistics.routes["SSE /"].ended == {"client_gone": 3}
 
 
 async def test_heartbeats_are_bytes_and_no_events(autojump_clock: MockClock) -> None:
@@ -135,15 +135,15 @@ async def waits_for_the_drain(draining: Draining) -> AsyncIterator[Any]:
 WAYS: list[tuple[str, SSE, Callable[..., Any]]] = [
     ("finished", quiet(), ends_by_itself),
     ("finished", quiet(), says_done),
-    ("finished", quiet().drain("finish"), waits_for_the_drain),
+    ("finished", quiet().on_shutdown("finish"), waits_for_the_drain),
     ("failed", quiet(), fails),
     ("failed", quiet(), task_fails),
     ("expired", quiet(), expires),
     ("lifetime", quiet().lifetime(5), waiting),
     ("draining", quiet(), waiting),
-    ("draining", quiet().drain("finish"), waiting),
-    ("too slow", SSE("/").heartbeat(5), waiting),
-    ("client gone", quiet(), waiting),
+    ("draining", quiet().on_shutdown("finish"), waiting),
+    ("too_slow", SSE("/").heartbeat(5), waiting),
+    ("client_gone", quiet(), waiting),
 ]
 
 
@@ -157,9 +157,9 @@ async def test_what_ends_a_stream_is_counted(
         if handler is waiting or handler is waits_for_the_drain:
             await stream.event()
         match reason:
-            case "client gone":
+            case "client_gone":
                 stream.disconnect()
-            case "too slow":
+            case "too_slow":
                 stream.pause()
             case "draining":
                 client.drain(10)
@@ -171,7 +171,7 @@ async def test_what_ends_a_stream_is_counted(
     statistics = app.statistics()
     assert statistics.ended == {reason: 1}
     assert (statistics.open, statistics.opened) == (0, 1)
-    assert statistics.slow == (reason == "too slow")
+    assert statistics.slow == (reason == "too_slow")
     assert statistics.drained == (reason == "draining")
 
 
@@ -185,7 +185,7 @@ async def test_a_stream_that_the_server_cancels_is_counted(autojump_clock: MockC
 
 
 def test_every_reason_has_a_name_of_its_own() -> None:
-    assert not {"finished", "failed"} & set(EndReason)
+    assert not {"finished", "failed"} & set(AbortReason)
 
 
 async def test_what_was_not_sent_is_not_counted(autojump_clock: MockClock) -> None:
@@ -237,7 +237,7 @@ async def test_who_is_turned_away_is_counted_by_what_they_are_told(autojump_cloc
 
 
 def test_details_that_are_all_different_do_not_fill_the_memory() -> None:
-    meter = Meter()
+    meter = StreamCounters()
     for number in range(100_000):
         meter.refused(f"No seat for customer {number}.")
     meter.refused("No seat for customer 5.")
@@ -303,7 +303,7 @@ async def test_a_stream_is_logged_once_at_its_end(log: pytest.LogCaptureFixture,
         assert lines(log) == []
     [record] = lines(log)
     assert record.levelno == logging.INFO
-    assert record.getMessage() == ("SSE /rooms/:room/events to 192.0.2.1: 12.346 s, 1 events, 16 bytes, client gone")
+    assert record.getMessage() == ("SSE /rooms/:room/events to 192.0.2.1: 12.346 s, 1 events, 16 bytes, client_gone")
 
 
 async def test_the_same_is_there_for_programs(log: pytest.LogCaptureFixture, autojump_clock: MockClock) -> None:
@@ -320,7 +320,7 @@ async def test_the_same_is_there_for_programs(log: pytest.LogCaptureFixture, aut
         "seconds": 2.0,
         "events": 1,
         "bytes": len(b":\n\ndata: hello\n\n"),
-        "reason": "client gone",
+        "reason": "client_gone",
     }
     assert type(record.reason) is str  # type: ignore[attr-defined]
 
@@ -376,7 +376,7 @@ async def test_nothing_is_computed_for_a_log_that_is_off(
     level: int, asked: bool, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:
     caplog.set_level(level, "trio_sse.access")
-    meter, stream = Meter(), Counted()
+    meter, stream = StreamCounters(), Counted()
     meter.opened(stream)
     meter.ended(stream, "finished")
     assert bool(stream.asked) is asked
@@ -387,7 +387,7 @@ async def test_nothing_is_computed_for_a_log_that_is_off(
 async def test_an_end_without_a_beginning_is_neither_counted_nor_logged(
     log: pytest.LogCaptureFixture, autojump_clock: MockClock
 ) -> None:
-    meter, stream = Meter(), Counted()
+    meter, stream = StreamCounters(), Counted()
     meter.ended(stream, "finished")
     meter.opened(stream)
     meter.ended(stream, "finished")

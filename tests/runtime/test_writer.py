@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from trio_sse._runtime.writer import Outgoing
+from trio_sse._runtime.writer import Writer
 
 
 def part(data: bytes) -> dict[str, Any]:
@@ -27,7 +27,7 @@ class Server:
     async def send(self, message: MutableMapping[str, Any]) -> None:
         self.messages.append(message)
 
-    def write_now(self, data: bytes) -> bool:
+    def try_write(self, data: bytes) -> bool:
         self.offered.append(data)
         return self.takes
 
@@ -39,7 +39,7 @@ async def test_any_number_of_writers_wait_their_turn(autojump_clock: MockClock) 
         await trio.sleep(1)
         sent.append(message["body"])
 
-    out = Outgoing(send)
+    out = Writer(send)
     async with trio.open_nursery() as nursery:
         for number in range(4):
             nursery.start_soon(out.write, b"%d" % number)
@@ -54,11 +54,11 @@ async def test_a_writer_that_is_cancelled_while_waiting_leaves_the_others_their_
         await trio.sleep(2)
         sent.append(message["body"])
 
-    async def impatient(out: Outgoing) -> None:
+    async def impatient(out: Writer) -> None:
         with trio.move_on_after(1):
             await out.write(b"impatient")
 
-    out = Outgoing(send)
+    out = Writer(send)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(out.write, b"first")
         await trio.testing.wait_all_tasks_blocked()
@@ -74,7 +74,7 @@ async def test_every_sixteenth_write_gives_others_a_turn() -> None:
         def after_task_step(self, task: trio.lowlevel.Task) -> None:
             turns.append(len(server.messages))
 
-    out, steps = Outgoing(server.send), Steps()
+    out, steps = Writer(server.send), Steps()
     trio.lowlevel.add_instrument(steps)
     for _ in range(40):
         await out.write(b"x")
@@ -89,7 +89,7 @@ async def test_the_turn_of_others_is_no_cancellation_point() -> None:
         if written == 15:
             scope.cancel()
 
-    out = Outgoing(send)
+    out = Writer(send)
     with trio.CancelScope() as scope:
         for _ in range(20):
             await out.write(b"x")
@@ -100,7 +100,7 @@ async def test_the_turn_of_others_is_no_cancellation_point() -> None:
 
 async def test_a_write_that_is_cancelled_before_it_begins_writes_nothing() -> None:
     server = Server(takes=True)
-    out = Outgoing(server.send, server.write_now)
+    out = Writer(server.send, server.try_write)
     with trio.CancelScope() as scope:
         scope.cancel()
         await out.write(b"x")
@@ -112,7 +112,7 @@ async def test_bytes_and_the_time_of_the_last_write_are_those_of_the_body(autoju
     async def send(message: MutableMapping[str, Any]) -> None:
         await trio.sleep(2)
 
-    out = Outgoing(send)
+    out = Writer(send)
     assert (out.bytes, out.last_write) == (0, 0)
     await out.start(200, ())
     assert (out.bytes, out.last_write) == (0, 0)
@@ -129,7 +129,7 @@ async def test_the_response_counts_as_started_as_soon_as_its_start_is_tried() ->
         seen.append(out.started)
         raise RuntimeError("broken")
 
-    out = Outgoing(send)
+    out = Writer(send)
     assert not out.started
     with pytest.raises(RuntimeError, match="broken"):
         await out.start(200, ())
@@ -138,7 +138,7 @@ async def test_the_response_counts_as_started_as_soon_as_its_start_is_tried() ->
 
 async def test_what_the_short_way_takes_is_not_sent_again() -> None:
     server = Server(takes=True)
-    out = Outgoing(server.send, server.write_now)
+    out = Writer(server.send, server.try_write)
     await out.write(b"one")
     assert (server.offered, server.messages) == ([b"one"], [])
     assert out.bytes == 3
@@ -146,7 +146,7 @@ async def test_what_the_short_way_takes_is_not_sent_again() -> None:
 
 async def test_what_the_short_way_does_not_take_is_sent() -> None:
     server = Server(takes=False)
-    out = Outgoing(server.send, server.write_now)
+    out = Writer(server.send, server.try_write)
     await out.write(b"one")
     assert (server.offered, server.messages) == ([b"one"], [part(b"one")])
     assert out.bytes == 3
@@ -160,7 +160,7 @@ async def test_nothing_takes_the_short_way_past_a_write_that_is_under_way(autoju
         await trio.sleep(1)
         sent.append(message["body"])
 
-    out = Outgoing(send, server.write_now)
+    out = Writer(send, server.try_write)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(out.write, b"first")
         await wait_all_tasks_blocked()
@@ -174,7 +174,7 @@ async def test_nothing_takes_the_short_way_past_a_write_that_is_under_way(autoju
 
 async def test_the_end_of_the_body_says_so_unless_it_is_abrupt() -> None:
     server = Server(takes=True)
-    out = Outgoing(server.send, server.write_now)
+    out = Writer(server.send, server.try_write)
     await out.end()
     await out.end_abruptly(b"cut")
     assert server.messages == [{"type": "http.response.body", "body": b"", "more_body": False}, part(b"cut")]
@@ -185,7 +185,7 @@ async def test_quiet_outlasts_all_writes_that_wait_their_turn(autojump_clock: Mo
     async def send(message: MutableMapping[str, Any]) -> None:
         await trio.sleep(1)
 
-    out = Outgoing(send)
+    out = Writer(send)
     await out.quiet()
     assert trio.current_time() == 0
     async with trio.open_nursery() as nursery:
@@ -205,7 +205,7 @@ async def test_a_write_that_fails_leaves_the_next_its_turn() -> None:
             raise RuntimeError("broken")
         await server.send(message)
 
-    out = Outgoing(send)
+    out = Writer(send)
     with pytest.raises(RuntimeError, match="broken"):
         await out.write(b"bad")
     await out.write(b"good")

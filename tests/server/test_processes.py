@@ -18,7 +18,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trio_sse._server import make_config
 from trio_sse._server.processes.master import bind_words, run_words, supervise
-from trio_sse._server.processes.pool import Crew, End, Reloader, SetupError, next_delay, watching
+from trio_sse._server.processes.pool import End, Reloader, SetupError, WorkerPool, next_delay, watching
 from trio_sse.cli import _parser, main
 
 SECONDS = 60.0
@@ -90,8 +90,8 @@ class Workshop:
             while len(self.workers) < number:
                 await self._hired.wait()
 
-    def crew(self, size: int = 1) -> Crew:
-        return Crew(size, self.start, SECONDS)
+    def crew(self, size: int = 1) -> WorkerPool:
+        return WorkerPool(size, self.start, SECONDS)
 
     async def ready(self, number: int) -> FakeWorker:
         """Have a worker say that it accepts."""
@@ -105,7 +105,7 @@ class Workshop:
 class Running:
     """A crew, or a reloader, at work in a nursery."""
 
-    def __init__(self, crew: Crew | Reloader, nursery: trio.Nursery) -> None:
+    def __init__(self, crew: WorkerPool | Reloader, nursery: trio.Nursery) -> None:
         self.status: int | None = None
         self.crew = crew
         nursery.start_soon(self._run)

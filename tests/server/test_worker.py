@@ -20,11 +20,11 @@ from hypercorn.trio.worker_context import EventWrapper
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trio_sse._ground.writes import time_for
-from trio_sse._runtime.server_extension import EXTENSION, Drain, Link, link_of
+from trio_sse._runtime.server_extension import EXTENSION, Drain, ServerExtension, server_extension_of
 from trio_sse._server import contract as _contract
 from trio_sse._server.http1 import ChunkWriter
 from trio_sse._server.http2 import Buffer
-from trio_sse._server.listening import RESERVED, Seats, accept_all, prepare
+from trio_sse._server.listening import RESERVED, ConnectionLimit, accept_all, prepare
 
 # -- the contract with hypercorn
 
@@ -77,8 +77,8 @@ class Server:
 
 def test_the_short_way_is_for_who_has_the_servers_own_send() -> None:
     server = Server()
-    link = Link(Drain(), write_now=take, send=server.send)
-    assert link.short_way(server.send) is take
+    link = ServerExtension(Drain(), try_write=take, send=server.send)
+    assert link.direct_writer(server.send) is take
 
 
 def test_the_short_way_passes_nobody_by() -> None:
@@ -87,17 +87,17 @@ def test_the_short_way_passes_nobody_by() -> None:
     async def wrapped(message: Any) -> None:
         await server.send(message)
 
-    link = Link(Drain(), write_now=take, send=server.send)
-    assert link.short_way(wrapped) is None
-    assert link.short_way(Server().send) is None
-    assert Link(Drain(), send=server.send).short_way(server.send) is None, "there is none"
+    link = ServerExtension(Drain(), try_write=take, send=server.send)
+    assert link.direct_writer(wrapped) is None
+    assert link.direct_writer(Server().send) is None
+    assert ServerExtension(Drain(), send=server.send).direct_writer(server.send) is None, "there is none"
 
 
 def test_a_link_is_found_where_a_server_of_ours_has_left_it() -> None:
-    link = Link(Drain())
-    assert link_of({"extensions": {EXTENSION: link}}) is link
-    assert link_of({}) is None
-    assert link_of({"extensions": {EXTENSION: {}}}) is None, "somebody else's"
+    link = ServerExtension(Drain())
+    assert server_extension_of({"extensions": {EXTENSION: link}}) is link
+    assert server_extension_of({}) is None
+    assert server_extension_of({"extensions": {EXTENSION: {}}}) is None, "somebody else's"
 
 
 # -- the short way to the socket
@@ -117,7 +117,7 @@ class Socket:
     def break_off(self) -> None:
         raise AssertionError("nothing is wrong")
 
-    def write_now(self, data: bytes) -> bool:
+    def try_write(self, data: bytes) -> bool:
         self.written.append(data)
         return self.takes
 
@@ -229,7 +229,7 @@ async def test_it_is_drained_when_all_has_gone(autojump_clock: MockClock) -> Non
 
 
 def test_the_last_seats_are_for_refusals() -> None:
-    seats = Seats(16)
+    seats = ConnectionLimit(16)
     crowded: list[bool] = []
     for _ in range(16):
         seats.take()
@@ -242,7 +242,7 @@ def test_the_last_seats_are_for_refusals() -> None:
 
 @pytest.mark.parametrize(("limit", "refusals"), [(1, 1), (7, 1), (80, 10), (512, 64), (100_000, 64)])
 def test_there_are_not_many_seats_for_refusals(limit: int, refusals: int) -> None:
-    assert Seats(limit).for_refusals == refusals
+    assert ConnectionLimit(limit).for_refusals == refusals
 
 
 @pytest.mark.parametrize(("left", "seats"), [(1000, 1000 - RESERVED), (10, 1)])
@@ -251,16 +251,16 @@ def test_without_a_limit_the_files_that_may_be_opened_are_one(
 ) -> None:
     monkeypatch.setattr(os, "listdir", lambda _: ["a", "b", "c"])
     monkeypatch.setattr(resource, "getrlimit", lambda _: (left + 3, left + 3))
-    assert Seats().limit == seats
+    assert ConnectionLimit().limit == seats
 
 
 def test_no_limit_of_open_files_is_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    assert Seats().limit > 1_000_000
+    assert ConnectionLimit().limit > 1_000_000
 
 
 async def test_a_seat_is_waited_for(autojump_clock: MockClock) -> None:
-    seats = Seats(1)
+    seats = ConnectionLimit(1)
     assert not await waits(seats.wait_for_one)
     seats.take()
     assert await waits(seats.wait_for_one)
@@ -272,7 +272,7 @@ async def test_a_seat_is_waited_for(autojump_clock: MockClock) -> None:
 
 
 async def test_who_leaves_is_waited_for_but_not_for_long(autojump_clock: MockClock) -> None:
-    seats = Seats(1)
+    seats = ConnectionLimit(1)
     await seats.wait_for_a_free_one(5)
     assert trio.current_time() == 5
     async with trio.open_nursery() as nursery:
@@ -301,7 +301,7 @@ def connect(listener: socket.socket) -> socket.socket:
 class Door:
     """Who has come in, and whether each is to be turned away. With it, what comes in is closed."""
 
-    seats: Seats
+    seats: ConnectionLimit
     turned_away: list[bool] = attrs.field(factory=list)
     entered: trio.Event = attrs.field(factory=trio.Event)
 
@@ -312,7 +312,7 @@ class Door:
 
 
 async def test_who_comes_in_takes_a_seat_and_the_last_are_turned_away(listener: socket.socket) -> None:
-    door = Door(Seats(4))
+    door = Door(ConnectionLimit(4))
     clients = [connect(listener) for _ in range(6)]
     async with trio.open_nursery() as nursery:
         nursery.start_soon(accept_all, listener, door.seats, door.accepted)
@@ -328,7 +328,7 @@ async def test_who_comes_in_takes_a_seat_and_the_last_are_turned_away(listener: 
 
 
 async def test_who_waits_outside_when_accepting_ends_is_let_in_last_of_all(listener: socket.socket) -> None:
-    door = Door(Seats(16))
+    door = Door(ConnectionLimit(16))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(accept_all, listener, door.seats, door.accepted)
         await wait_all_tasks_blocked(0.01)
@@ -362,7 +362,7 @@ async def test_a_lack_of_descriptors_is_said_and_waited_out(
     number: int, listener: socket.socket, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     failing: Any = FailingListener(listener, *(OSError(number, "none left") for _ in range(3)))
-    door, client = Door(Seats(4)), connect(listener)
+    door, client = Door(ConnectionLimit(4)), connect(listener)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(accept_all, failing, door.seats, door.accepted)
         with trio.fail_after(10):
@@ -378,7 +378,7 @@ async def test_a_lack_of_descriptors_ends_when_somebody_leaves(
     listener: socket.socket, autojump_clock: MockClock
 ) -> None:
     failing: Any = FailingListener(listener, OSError(errno.EMFILE, "none left"))
-    door, client = Door(Seats(4)), connect(listener)
+    door, client = Door(ConnectionLimit(4)), connect(listener)
     door.seats.take()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(accept_all, failing, door.seats, door.accepted)
@@ -397,7 +397,7 @@ async def test_a_client_that_has_gone_already_is_nobodys_fault(
     error: OSError, listener: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
     failing: Any = FailingListener(listener, error)
-    door, client = Door(Seats(4)), connect(listener)
+    door, client = Door(ConnectionLimit(4)), connect(listener)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(accept_all, failing, door.seats, door.accepted)
         await wait_all_tasks_blocked(0.01)
@@ -410,7 +410,7 @@ async def test_a_client_that_has_gone_already_is_nobodys_fault(
 async def test_any_other_error_of_accepting_is_raised(listener: socket.socket) -> None:
     failing: Any = FailingListener(listener, *[OSError(errno.EBADF, "bad descriptor")] * 2)
     with pytest.raises(OSError, match="bad descriptor"):
-        await accept_all(failing, Seats(4), lambda *_: None)
+        await accept_all(failing, ConnectionLimit(4), lambda *_: None)
 
 
 def test_connections_inherit_the_search_for_clients_that_have_vanished(listener: socket.socket) -> None:

@@ -423,7 +423,7 @@ class Life:
             self._keep(Failed("receive"))
             self._abort("error")
         else:
-            self._abort("client gone")
+            self._abort("client_gone")
         yield from self._watch_the_driver()
 
     def _watch_the_driver(self) -> Story:
@@ -463,12 +463,12 @@ class Life:
         if not self._handler_ended and self.reason is None:
             self.reason = reason
         self._cut_work = True
-        if reason in ("cancelled", "too slow"):
+        if reason in ("cancelled", "too_slow"):
             self._cut_finish = True
         elif reason != "error":
             self._finish_seconds = CLEANUP
             self._finish_deadline = self.now + CLEANUP
-        if reason in ("client gone", "cancelled", "too slow"):
+        if reason in ("client_gone", "cancelled", "too_slow"):
             self._nobody_listens = True
 
     def _keep(self, failure: Exception | None) -> None:
@@ -506,11 +506,11 @@ class Life:
         if late and self.now >= deadline:
             raise OutOfTime
         if late:
-            self._abort("too slow")
+            self._abort("too_slow")
             if cut():
                 raise Cut
         elif self.sending_fails == "OSError":
-            self._abort("client gone")
+            self._abort("client_gone")
         elif self.sending_fails is not None:
             raise Failed("send")
         elif not self.deaf:

@@ -59,7 +59,7 @@ async def values(source: EventSource) -> None:
 
 async def values_of_a_route(source: EventSource) -> None:
     route = SSE("/updates").events(tick=Tick)
-    async for value in source.values(route.event_types):
+    async for value in source.values(route.options.events):
         assert_type(value, Any | ServerSentEvent)
 
 

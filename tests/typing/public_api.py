@@ -13,23 +13,23 @@ import trio
 from trio_sse import (
     SSE,
     Aborted,
+    AbortReason,
     App,
     Controller,
-    EndReason,
     Get,
+    Headers,
     NotFound,
-    Params,
+    PathParams,
     Post,
     Reference,
     Request,
     Response,
     ServerSentEvent,
-    Values,
     any_of,
     required,
 )
 from trio_sse.auth import api_key, basic, bearer, cookie, fixed_passwords, fixed_secrets, same_secret
-from trio_sse.models import MemoryRepository, Repository, references
+from trio_sse.models import MemoryRepository, Repository, resolve
 from trio_sse.topics import HasEvents, MemoryTopics, Topic, Topics
 from trio_sse.wire import Decoder
 
@@ -44,9 +44,9 @@ class Filter:
     limit: int = 10
 
 
-async def authenticate(headers: Values) -> User:
+async def authenticate(headers: Headers) -> User:
     assert_type(headers["authorization"], str)
-    assert_type(headers.all("accept"), tuple[str, ...])
+    assert_type(headers.get_all("accept"), tuple[str, ...])
     return User("admin")
 
 
@@ -58,8 +58,8 @@ async def stream(room: int, aborted: Aborted, query: Filter) -> AsyncIterator[An
     yield {"event": "connected", "data": {"room": room}}
     yield ServerSentEvent(data=query.limit, id="1")
     assert_type(aborted.is_set(), bool)
-    assert_type(aborted.reason, EndReason | None)
-    assert_type(await aborted.wait(), EndReason)
+    assert_type(aborted.reason, AbortReason | None)
+    assert_type(await aborted.wait(), AbortReason)
 
 
 async def create(body: Filter, request: Request) -> Response:
@@ -180,8 +180,8 @@ async def order_events(order: Reference[Order], params: OrderParams, orders: Rep
         yield update
 
 
-async def many(first: Reference[Order], second: Reference[Order], params: Params) -> None:
-    assert_type(await references(first, second), list[Order | None])
+async def many(first: Reference[Order], second: Reference[Order], params: PathParams) -> None:
+    assert_type(await resolve(first, second), list[Order | None])
     assert_type(params.anything, Any)
     assert_type(params["anything"], Any)
 
@@ -215,7 +215,7 @@ def open_orders(topics: Topics) -> Repository[Order]:
 
 typed_events = SSE("/:order/events").events(tick=OrderUpdate).types(Order).inject(orders=Repository[Order])
 assert_type(typed_events, SSE)
-assert_type(typed_events.event_types, tuple[tuple[str, type[Any]], ...])
+assert_type(typed_events.options.events, tuple[tuple[str, type[Any]], ...])
 assert_type(Post("/:order").types(required(Order), room=required(Room)).inject(orders=OrderService), Post)
 
 controller = Controller("/orders").inject(orders=OrderService).use(user=authenticate).guard(is_admin).types(Order)

@@ -9,10 +9,10 @@ from typing import cast
 
 import trio
 
-__all__ = ("HostedNursery", "alone")
+__all__ = ("BackgroundNursery", "alone")
 
 
-class HostedNursery:
+class BackgroundNursery:
     """A nursery that waits until it is ended.
 
     Args:
@@ -24,7 +24,7 @@ class HostedNursery:
         self._nursery: trio.Nursery | None = None
         self._ended = trio.Event()
 
-    async def run_hosted(self, task_status: trio.TaskStatus[trio.Nursery]) -> None:
+    async def run_in_background(self, task_status: trio.TaskStatus[trio.Nursery]) -> None:
         """Open it and wait; `nursery.start` gives it.
 
         Raises:

@@ -18,7 +18,7 @@ class Owner(Protocol):
     """Whose context manager it is: a connection, or the app."""
 
     @property
-    def cleanup_seconds(self) -> float:
+    def cleanup_timeout(self) -> float:
         """The time limit of its clean-up."""
         ...
 
@@ -50,7 +50,7 @@ async def leaving(manager: Any, owner: Owner, who: Callable[[], str]) -> AsyncGe
                 raise
             finally:
                 scope.shield = True
-                scope.deadline = trio.current_time() + owner.cleanup_seconds
+                scope.deadline = trio.current_time() + owner.cleanup_timeout
     if scope.cancelled_caught:
         owner.log_overstay(f"leaving {who()}", "it was cancelled")
     if failure is None or not (scope.cancelled_caught or owner.ending):

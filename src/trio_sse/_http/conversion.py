@@ -16,7 +16,7 @@ from msgspec import inspect
 
 from .._ground.naming import type_name
 from ..errors import BadRequest, UnprocessableContent, UnsupportedMediaType
-from .headers import Values
+from .headers import Headers, QueryParams
 
 __all__ = ("BodyReader", "QueryReader", "check_segment_type", "read_segment")
 
@@ -104,13 +104,13 @@ class QueryReader:
         names = frozenset(field.encode_name for field in info.fields)
         return cls(model, names, frozenset(f.encode_name for f in info.fields if _is_sequence(f.type)))
 
-    def read(self, query: Values) -> Any:
+    def read(self, query: QueryParams) -> Any:
         """Read a query string.
 
         Raises:
             UnprocessableContent: It does not fit the model.
         """
-        given = {name: self._value(name, query.all(name)) for name in self.fields.intersection(query)}
+        given = {name: self._value(name, query.get_all(name)) for name in self.fields.intersection(query)}
         try:
             return msgspec.convert(given, self.model, strict=False)
         except ValueError as problem:  # msgspec's own, and a bare one that it lets through: the year 10000
@@ -143,7 +143,7 @@ class BodyReader:
         return cls(msgspec.json.Decoder(model))
 
     @staticmethod
-    def check_media_type(headers: Values) -> None:
+    def check_media_type(headers: Headers) -> None:
         """Check that the body says that it is JSON.
 
         A page of another origin can post forms, plain text and untyped bodies without asking (WHATWG Fetch,

@@ -102,7 +102,7 @@ def _check(value: object, pattern: re.Pattern[str], what: str, kind: str) -> Non
 
 def _authorization(scheme: str, request: Request) -> str | None:
     """What follows the scheme in Authorization (RFC 9110, 11.4); None where there is another scheme, or nothing."""
-    values = request.headers.all("authorization")
+    values = request.headers.get_all("authorization")
     if len(values) > 1:  # not a list (RFC 9110, 5.3), so no one can say which is meant
         return ""
     name, _, rest = "".join(values).strip(" \t").partition(" ")
@@ -131,7 +131,7 @@ def _user_and_password(encoded: str) -> tuple[str, ...]:
 
 
 def _read_header(name: str, request: Request) -> tuple[str, ...] | None:
-    values = request.headers.all(name)
+    values = request.headers.get_all(name)
     if not any(values):
         return None
     return values if len(values) == 1 and PRINTABLE.fullmatch(values[0]) else UNREADABLE

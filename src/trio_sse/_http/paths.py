@@ -16,7 +16,7 @@ import attrs
 
 from ..errors import BadRequest, BuildError
 
-__all__ = ("CONTROL", "Params", "Path", "request_segments", "to_path")
+__all__ = ("CONTROL", "Path", "PathParams", "request_segments", "to_path")
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
@@ -76,7 +76,7 @@ class Path:
         return "/" + "/".join(self.segments)
 
 
-class Params(dict[str, Any]):
+class PathParams(dict[str, Any]):
     """The path parameters, as `params.room` and as `params["room"]`."""
 
     __slots__ = ()

@@ -6,13 +6,13 @@ know routes or the ASGI messages of a response.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
 from ..errors import BadRequest
-from .headers import NOT_IN_A_HEADER, Values
+from .headers import NOT_IN_A_HEADER, Cookies, Headers, QueryParams
 
 __all__ = ("Request",)
 
@@ -52,13 +52,12 @@ class Request:
         return None if client is None else (client[0], client[1])
 
     @cached_property
-    def headers(self) -> Values:
+    def headers(self) -> Headers:
         """The headers, by lower-case name."""
-        pairs = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in self.scope["headers"])
-        return Values(pairs, fold_case=True)
+        return Headers.decode(self.scope["headers"])
 
     @cached_property
-    def query(self) -> Values:
+    def query(self) -> QueryParams:
         """The query string, decoded once.
 
         Raises:
@@ -66,15 +65,15 @@ class Request:
         """
         try:
             text = self.scope.get("query_string", b"").decode("ascii")
-            return Values(parse_qsl(text, keep_blank_values=True, errors="strict"))
+            return QueryParams(parse_qsl(text, keep_blank_values=True, errors="strict"))
         except UnicodeDecodeError:
             raise BadRequest("The query string is not valid percent-encoded UTF-8.") from None
 
     @cached_property
-    def cookies(self) -> Mapping[str, str]:
+    def cookies(self) -> Cookies:
         """The cookies, by name; the first one wins where a name comes twice."""
-        cookies: dict[str, str] = {}
-        for pair in ";".join(self.headers.all("cookie")).split(";"):
+        cookies = Cookies()
+        for pair in ";".join(self.headers.get_all("cookie")).split(";"):
             name, found, value = (part.strip() for part in pair.partition("="))
             if found:
                 cookies.setdefault(name, _unquote(value))

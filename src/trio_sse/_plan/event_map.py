@@ -14,10 +14,10 @@ from .._ground.naming import type_name
 from ..errors import EventError
 from ..wire import ServerSentEvent
 
-__all__ = ("TypedEvents",)
+__all__ = ("EventMap",)
 
 
-class TypedEvents:
+class EventMap:
     """The classes that a route names."""
 
     def __init__(self, classes: tuple[tuple[str, type[Any]], ...]) -> None:

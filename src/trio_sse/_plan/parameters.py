@@ -17,7 +17,7 @@ from .._routes.models import IdField, Reference, id_field_of, parameter_names, r
 from .._routes.routes import Route
 from .._routes.steps import Typed
 from ..errors import BuildError
-from .services import Wiring
+from .services import ServiceGraph
 
 __all__ = ("PathModel", "PathParameters")
 
@@ -63,7 +63,7 @@ class PathParameters:
         BuildError: `.types()` matches no parameter, or several, or what it needs is not there.
     """
 
-    def __init__(self, route: Route, wiring: Wiring) -> None:
+    def __init__(self, route: Route, wiring: ServiceGraph) -> None:
         self._route = route
         self._wiring = wiring
         self._wanted: dict[str, Any] = dict.fromkeys(route.path.names, UNKNOWN)

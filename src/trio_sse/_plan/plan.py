@@ -13,8 +13,8 @@ import attrs
 from .._ground.calls import Call
 from .._http.conversion import BodyReader, QueryReader
 from .._routes.routes import Route
-from .event_map import TypedEvents
-from .services import Recipe, ServiceKey
+from .event_map import EventMap
+from .services import ResolvedProvider, ServiceKey
 
 __all__ = (
     "QUERY_MODEL",
@@ -85,7 +85,7 @@ class Fetch:
 class Make:
     """Make a service of the request."""
 
-    recipe: Recipe
+    recipe: ResolvedProvider
 
 
 @attrs.frozen
@@ -141,7 +141,7 @@ class Plan:
     models: tuple[tuple[str, type[Any], str], ...]
     needs: frozenset[str]
     max_body: int
-    events: TypedEvents | None
+    events: EventMap | None
 
     @property
     def services(self) -> frozenset[Any]:

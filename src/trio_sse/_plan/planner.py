@@ -19,10 +19,10 @@ from .._routes.routes import SSE, Route
 from .._routes.steps import DEFAULT_MAX_BODY, AnyOf, Guard, ReadBody, ReadQuery, Step, Typed, Use
 from ..errors import BuildError
 from .built_in_names import BUILT_IN
-from .event_map import TypedEvents
+from .event_map import EventMap
 from .parameters import PathParameters
 from .plan import QUERY_MODEL, Check, Operation, ParseBody, ParseQuery, Plan, Provide
-from .services import Wiring
+from .services import ServiceGraph
 from .supply import Supply
 
 __all__ = ("make_plan", "plan_all")
@@ -33,7 +33,7 @@ NOTHING = (UNKNOWN, Any, object, None, type(None), Never, NoReturn)
 """Return annotations of middleware that promise no names; a value that is returned all the same is a StepError."""
 
 
-def make_plan(route: Route, types_of: Mapping[str, Any], wiring: Wiring | None = None) -> Plan:
+def make_plan(route: Route, types_of: Mapping[str, Any], wiring: ServiceGraph | None = None) -> Plan:
     """Check a route and prepare it.
 
     Args:
@@ -44,10 +44,10 @@ def make_plan(route: Route, types_of: Mapping[str, Any], wiring: Wiring | None =
     Raises:
         BuildError: Something does not fit; the message names the route, says what is there and what to do.
     """
-    return _Planner(route, types_of, wiring or Wiring((), types_of)).plan()
+    return _Planner(route, types_of, wiring or ServiceGraph((), types_of)).plan()
 
 
-def plan_all(routes: Iterable[Route], types_of: Mapping[str, Any], wiring: Wiring) -> tuple[Plan, ...]:
+def plan_all(routes: Iterable[Route], types_of: Mapping[str, Any], wiring: ServiceGraph) -> tuple[Plan, ...]:
     """Plan every route of an app."""
     return tuple(make_plan(route, types_of, wiring) for route in routes)
 
@@ -55,7 +55,7 @@ def plan_all(routes: Iterable[Route], types_of: Mapping[str, Any], wiring: Wirin
 class _Planner:
     """Walks a route's steps in order with the names that are known so far, what they are and who gives them."""
 
-    def __init__(self, route: Route, types_of: Mapping[str, Any], wiring: Wiring) -> None:
+    def __init__(self, route: Route, types_of: Mapping[str, Any], wiring: ServiceGraph) -> None:
         self.route = route
         self.wiring = wiring
         self.known: dict[str, Any] = {name: types_of.get(name, UNKNOWN) for name in BUILT_IN}
@@ -90,9 +90,9 @@ class _Planner:
             events=self.events(),
         )
 
-    def events(self) -> TypedEvents | None:
-        types = self.route.event_types if isinstance(self.route, SSE) else ()
-        return TypedEvents(types) if types else None
+    def events(self) -> EventMap | None:
+        types = self.route.options.events if isinstance(self.route, SSE) else ()
+        return EventMap(types) if types else None
 
     def error(self, message: str) -> BuildError:
         return BuildError(f"{self.route}: {message}")

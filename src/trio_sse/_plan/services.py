@@ -18,7 +18,7 @@ from .._ground.signatures import UNKNOWN, Parameter, alternatives, derives, fits
 from .._routes.providers import NOT_A_SERVICE, Provider, Scope
 from ..errors import BuildError
 
-__all__ = ("Recipe", "ServiceKey", "Wiring")
+__all__ = ("ResolvedProvider", "ServiceGraph", "ServiceKey")
 
 OF_THE_REQUEST: Final = frozenset(
     {
@@ -47,7 +47,7 @@ class ServiceKey:
 
 
 @attrs.frozen
-class Recipe:
+class ResolvedProvider:
     """A provider with everything that is known before it is called."""
 
     key: ServiceKey
@@ -60,7 +60,7 @@ class Recipe:
         return (key for _, key in self.call.sources if isinstance(key, ServiceKey))
 
 
-class Wiring:
+class ServiceGraph:
     """All providers of an app, checked against each other.
 
     Attributes:
@@ -73,14 +73,14 @@ class Wiring:
     def __init__(self, providers: Iterable[Provider], types_of: Mapping[str, Any]) -> None:
         self._providers = {provider.token: provider for provider in providers}
         self._types_of = types_of
-        self.recipes: dict[Any, Recipe] = {}
+        self.recipes: dict[Any, ResolvedProvider] = {}
         for token in self._providers:
             self._add(token, ())
 
     def __contains__(self, token: Any) -> bool:
         return token in self.recipes
 
-    def in_order(self, token: Any) -> Iterator[Recipe]:
+    def in_order(self, token: Any) -> Iterator[ResolvedProvider]:
         """What a request has to make or fetch for a service, in order, the service itself last."""
         recipe = self.recipes[token]
         if recipe.scope == "request":
@@ -88,7 +88,7 @@ class Wiring:
                 yield from self.in_order(key.token)
         yield recipe
 
-    def at_start(self, injected: Iterable[Any]) -> tuple[Recipe, ...]:
+    def at_start(self, injected: Iterable[Any]) -> tuple[ResolvedProvider, ...]:
         """The app's services in order, but for those that only an overridden provider would need."""
         unneeded = self._only_for_overridden(set(injected))
         return tuple(each for each in self.recipes.values() if each.scope == "app" and each.key.token not in unneeded)
@@ -103,7 +103,7 @@ class Wiring:
 
     # -- compiling
 
-    def _add(self, token: Any, chain: tuple[tuple[Provider, str], ...]) -> Recipe:
+    def _add(self, token: Any, chain: tuple[tuple[Provider, str], ...]) -> ResolvedProvider:
         """Make the recipe of a token; `chain` are those that led here, each with the parameter that did."""
         if token in self.recipes:
             return self.recipes[token]
@@ -120,7 +120,7 @@ class Wiring:
             self._check_alias(provider, self._providers[alias])
             target = self._add(alias, (*chain, (provider, "")))
             call, scope = Call(_same, Kind.SYNC, (("service", target.key),)), target.scope
-        return self.recipes.setdefault(token, Recipe(ServiceKey(token), call, scope))
+        return self.recipes.setdefault(token, ResolvedProvider(ServiceKey(token), call, scope))
 
     def _alias(self, provider: Provider) -> Any:
         """The other token under which the same class is provided: the service is the same one."""

@@ -12,7 +12,7 @@ from .._routes.models import repository_token
 from ..errors import BuildError
 from .parameters import PathParameters
 from .plan import Fetch, Gather, Load, Make, Operation, ParamsKey, Refer
-from .services import ServiceKey, Wiring
+from .services import ServiceGraph, ServiceKey
 
 __all__ = ("Supply",)
 
@@ -24,7 +24,7 @@ class Supply:
         needs: The built-in names that services take.
     """
 
-    def __init__(self, parameters: PathParameters, wiring: Wiring, operations: list[Operation]) -> None:
+    def __init__(self, parameters: PathParameters, wiring: ServiceGraph, operations: list[Operation]) -> None:
         self._parameters = parameters
         self._wiring = wiring
         self._operations = operations

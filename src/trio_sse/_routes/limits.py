@@ -158,7 +158,7 @@ class Limits:
         """
         text = "" if request.client is None else request.client[0]
         address = _address(text)
-        hops = ",".join(request.headers.all("x-forwarded-for")).split(",") if self.trusted_proxies else []
+        hops = ",".join(request.headers.get_all("x-forwarded-for")).split(",") if self.trusted_proxies else []
         while hops and self._trusts(address):
             before = _address(_without_port(hops.pop().strip()))
             if before is None:
@@ -175,7 +175,7 @@ class Limits:
     @staticmethod
     def _host_of(request: Request) -> str:
         """The Host header; nothing where there are several, of which others might read another one."""
-        hosts = request.headers.all("host")
+        hosts = request.headers.get_all("host")
         return hosts[0].lower() if len(hosts) == 1 else ""
 
     def _answers_to(self, host: str) -> bool:
@@ -192,7 +192,7 @@ class Limits:
 
         Behind a proxy that speaks TLS the app's own scheme is http, whatever the page's is.
         """
-        origin = ",".join(request.headers.all("origin")).lower()
+        origin = ",".join(request.headers.get_all("origin")).lower()
         if not origin or origin in (self.origins or ()):
             return True
         scheme, _, page = origin.partition("://")

@@ -21,9 +21,9 @@ __all__ = (
     "Required",
     "id_field_of",
     "parameter_names",
-    "references",
     "repository_token",
     "required",
+    "resolve",
 )
 
 T = TypeVar("T")
@@ -164,7 +164,7 @@ class Reference(Generic[T]):
         return f"Reference({type_name(self.model)}, {self.id!r})"
 
 
-async def references(*wanted: Reference[T]) -> list[T | None]:
+async def resolve(*wanted: Reference[T]) -> list[T | None]:
     """Resolve many references, with one call for each repository that they come from.
 
     Returns:

@@ -6,19 +6,19 @@ import enum
 
 import trio
 
-__all__ = ("Aborted", "EndReason")
+__all__ = ("AbortReason", "Aborted")
 
 
-class EndReason(enum.StrEnum):
+class AbortReason(enum.StrEnum):
     """Why a request was ended by something other than its handler. The first reason counts."""
 
-    CLIENT_GONE = "client gone"
+    CLIENT_GONE = "client_gone"
     """The client closed the connection, or its half of it."""
     ERROR = "error"
     """Something beside the handler failed, such as a task in the request's `nursery`, or the server's own I/O."""
     EXPIRED = "expired"
     """The credentials that the stream was opened with have expired; see `expire_at`."""
-    TOO_SLOW = "too slow"
+    TOO_SLOW = "too_slow"
     """The client did not take what was sent to it within `send_timeout`."""
     DRAINING = "draining"
     """The server is shutting down; `draining` is set before."""
@@ -36,14 +36,14 @@ class Aborted:
     """
 
     def __init__(self) -> None:
-        self.reason: EndReason | None = None
+        self.reason: AbortReason | None = None
         self._event = trio.Event()
 
     def is_set(self) -> bool:
         """Whether the request has been ended from outside."""
         return self.reason is not None
 
-    async def wait(self) -> EndReason:
+    async def wait(self) -> AbortReason:
         """Wait until it is set.
 
         Note that the handler itself is cancelled right after: this is for other tasks, which outlive it.
@@ -52,7 +52,7 @@ class Aborted:
         assert self.reason is not None  # noqa: S101 - set together with the event
         return self.reason
 
-    def _set(self, reason: EndReason) -> None:
+    def _set(self, reason: AbortReason) -> None:
         if self.reason is None:
             self.reason = reason
             self._event.set()

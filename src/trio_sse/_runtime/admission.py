@@ -14,7 +14,7 @@ import trio
 from .._routes.limits import Limits
 from ..errors import ServiceUnavailable, TooManyRequests
 
-__all__ = ("Admission", "Ticket")
+__all__ = ("Admission", "StreamSlot")
 
 
 class Admission:
@@ -32,18 +32,18 @@ class Admission:
         """Whether as many streams are open as may be."""
         return self.limits.streams is not None and self.open >= self.limits.streams
 
-    def enter(self) -> Ticket:
+    def enter(self) -> StreamSlot:
         """Let a stream in, before any of its steps.
 
         Raises:
             ServiceUnavailable: There are too many.
         """
         if self.full:
-            raise ServiceUnavailable("Too many streams are open.", come_back=True)
+            raise ServiceUnavailable("Too many streams are open.", retry=True)
         if self.limits.streams_per_second is not None:
             self._spend(self.limits.streams_per_second)
         self.open += 1
-        return Ticket(self)
+        return StreamSlot(self)
 
     def _spend(self, rate: float) -> None:
         """Take one of what a second allows; what was not used is there for at most a second."""
@@ -52,11 +52,11 @@ class Admission:
         self._allowance = min(most, self._allowance + (now - self._allowed_at) * rate)
         self._allowed_at = now
         if self._allowance < 1:
-            raise ServiceUnavailable("Too many streams are being opened.", come_back=True)
+            raise ServiceUnavailable("Too many streams are being opened.", retry=True)
         self._allowance -= 1
 
 
-class Ticket:
+class StreamSlot:
     """One stream's place."""
 
     def __init__(self, admission: Admission) -> None:
@@ -79,7 +79,7 @@ class Ticket:
         if self._claimed and client == self._client:
             return
         if most is not None and by_client[client] >= most:
-            raise TooManyRequests("You have too many streams open.", come_back=True)
+            raise TooManyRequests("You have too many streams open.", retry=True)
         self._give_back()
         by_client[client] += 1
         self._client, self._claimed = client, True

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import trio
 
-from ..errors import PayloadTooLarge
+from ..errors import ContentTooLarge
 
-__all__ = ("IncomingBody",)
+__all__ = ("RequestBody",)
 
 
-class IncomingBody:
+class RequestBody:
     """The request body as it comes in. What exceeds `max_size` bytes is dropped, and reading it is a 413."""
 
     def __init__(self, max_size: int) -> None:
@@ -36,9 +36,9 @@ class IncomingBody:
         """Wait for the whole body.
 
         Raises:
-            PayloadTooLarge: It is larger than the route reads.
+            ContentTooLarge: It is larger than the route reads.
         """
         await self._complete.wait()
         if self._too_large:
-            raise PayloadTooLarge("The request body is too large.")
+            raise ContentTooLarge("The request body is too large.")
         return bytes(self._data)

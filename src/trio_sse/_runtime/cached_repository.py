@@ -12,7 +12,7 @@ import trio
 
 from .._routes.models import Repository
 
-__all__ = ("Lookup",)
+__all__ = ("CachedRepository",)
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ class _Flight(Generic[T]):
         self.model: T | None = None
 
 
-class Lookup(Generic[T]):
+class CachedRepository(Generic[T]):
     """Remembers what its repository has found, and lets those that ask at the same time share one call.
 
     A miss is not remembered, but those that waited for it share it. Where the call fails or is cancelled, the next one

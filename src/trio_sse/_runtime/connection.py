@@ -30,12 +30,12 @@ from typing import Any, cast
 
 import trio
 
-from .._ground.background import HostedNursery, alone
+from .._ground.background import BackgroundNursery, alone
 from .._ground.writes import time_for
-from .abort import Aborted, EndReason
-from .body import IncomingBody
-from .server_extension import Drain, Draining, Link
-from .writer import Outgoing, Send
+from .abort import Aborted, AbortReason
+from .body import RequestBody
+from .server_extension import Drain, Draining, ServerExtension
+from .writer import Send, Writer
 
 __all__ = ("Connection", "Receive")
 
@@ -43,7 +43,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Work = Callable[[], Awaitable[None]]
 Finish = Callable[[Exception | None], Awaitable[None]]
 
-NOBODY_LISTENS = frozenset({EndReason.CLIENT_GONE, EndReason.CANCELLED, EndReason.TOO_SLOW})
+NOBODY_LISTENS = frozenset({AbortReason.CLIENT_GONE, AbortReason.CANCELLED, AbortReason.TOO_SLOW})
 """Reasons after which there is no use in ending the response."""
 
 NEVER = Draining()
@@ -60,7 +60,7 @@ class Connection:
         send: ASGI's send.
         label: How messages name the route.
         max_body: Bytes of the request body to keep.
-        cleanup_seconds: The time limit of all clean-up that the library shields.
+        cleanup_timeout: The time limit of all clean-up that the library shields.
         send_seconds: How long the client may take for a write of up to 64 KiB.
         link: What the server says of the request, if it says anything.
 
@@ -75,15 +75,15 @@ class Connection:
         *,
         label: str,
         max_body: int,
-        cleanup_seconds: float,
+        cleanup_timeout: float,
         send_seconds: float = math.inf,
-        link: Link | None = None,
+        link: ServerExtension | None = None,
     ) -> None:
         self.aborted = Aborted()
-        self.body = IncomingBody(max_body)
-        self.out = Outgoing(self._send, None if link is None else link.short_way(send))
+        self.body = RequestBody(max_body)
+        self.out = Writer(self._send, None if link is None else link.direct_writer(send))
         self.label = label
-        self.cleanup_seconds = cleanup_seconds
+        self.cleanup_timeout = cleanup_timeout
         self.send_seconds = send_seconds
         self.when_draining: Callable[[], None] | None = None
         self._drain: Drain | None = None if link is None else link.drain
@@ -94,12 +94,12 @@ class Connection:
         self._work_scope = trio.CancelScope(shield=True)  # not without end: the watcher passes a cancellation on
         self._finish_scope = trio.CancelScope(shield=True)  # likewise
         self._end = trio.CancelScope()
-        self._end_reason = EndReason.EXPIRED
+        self._end_reason = AbortReason.EXPIRED
         self._send_limit: trio.CancelScope | None = None
         self._handler_ended = False
         self._nobody_listens = False
         self._errors: list[Exception] = []
-        self._hosted = HostedNursery(shield=True)  # the driver ends it, after the generator has been closed
+        self._hosted = BackgroundNursery(shield=True)  # the driver ends it, after the generator has been closed
         self._driver: trio.lowlevel.Task | None = None
         self._driver_ended = trio.Event()
 
@@ -124,7 +124,7 @@ class Connection:
         if failures:
             raise alone(BaseExceptionGroup(f"errors in {self.label}", failures)) from None
 
-    def abort(self, reason: EndReason) -> None:
+    def abort(self, reason: AbortReason) -> None:
         """End the request from outside its handler: set `aborted`, then cancel.
 
         After the handler has ended `aborted` stays unset. The end of the response is cancelled at once by the server
@@ -135,9 +135,9 @@ class Connection:
         if not self._handler_ended:
             self.aborted._set(reason)  # pyright: ignore[reportPrivateUsage] - nobody else may set it
         self._work_scope.cancel(reason=reason)
-        if reason in (EndReason.CANCELLED, EndReason.TOO_SLOW):
+        if reason in (AbortReason.CANCELLED, AbortReason.TOO_SLOW):
             self._finish_scope.cancel(reason=reason)
-        elif reason is not EndReason.ERROR:
+        elif reason is not AbortReason.ERROR:
             self._limit_the_finish()
         self._nobody_listens = self._nobody_listens or reason in NOBODY_LISTENS
 
@@ -151,7 +151,7 @@ class Connection:
         """Set when the server shuts down."""
         return NEVER if self._drain is None else self._drain.draining
 
-    def end_at(self, deadline: float, reason: EndReason) -> None:
+    def end_at(self, deadline: float, reason: AbortReason) -> None:
         """End the request at a time of Trio's clock, unless it has an earlier end."""
         if deadline < self._end.deadline:
             self._end.deadline, self._end_reason = deadline, reason
@@ -184,13 +184,13 @@ class Connection:
 
     async def close_background(self) -> None:
         """Cancel the tasks in that nursery, and wait for them within the time limit."""
-        left = await self._hosted.end(self.cleanup_seconds, "the request has ended")
+        left = await self._hosted.end(self.cleanup_timeout, "the request has ended")
         if left:
             self.log_overstay("a task in the request's nursery", f"still running: {', '.join(left)}")
 
-    async def _run_background(self, task_status: trio.TaskStatus[trio.Nursery]) -> None:  # noqa: ASYNC128 - run_hosted does
+    async def _run_background(self, task_status: trio.TaskStatus[trio.Nursery]) -> None:  # noqa: ASYNC128 - run_in_background does
         try:
-            await self._hosted.run_hosted(task_status)
+            await self._hosted.run_in_background(task_status)
         except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
             self._keep(error)
 
@@ -204,7 +204,7 @@ class Connection:
                 self.abort(self._end_reason)
             await self._wait_for_the_driver(shield=False)
         except BaseException:
-            self.abort(EndReason.CANCELLED)
+            self.abort(AbortReason.CANCELLED)
             await self._wait_for_the_driver(shield=True)  # noqa: ASYNC102 - with a time limit inside
             raise
 
@@ -216,7 +216,7 @@ class Connection:
         else:
             late = self._send_limit is not None and self._send_limit.cancel_called
             self.abort(
-                EndReason.TOO_SLOW if late else EndReason.CLIENT_GONE
+                AbortReason.TOO_SLOW if late else AbortReason.CLIENT_GONE
             )  # a server may hang up on one that is late
 
     async def _receive_until_disconnect(self) -> None:
@@ -229,7 +229,7 @@ class Connection:
 
     async def _wait_for_the_driver(self, *, shield: bool) -> None:
         """After an abort, report a handler that does not end in time: nobody can stop one that swallows Cancelled."""
-        with trio.move_on_after(self.cleanup_seconds, shield=shield) as scope:
+        with trio.move_on_after(self.cleanup_timeout, shield=shield) as scope:
             await self._driver_ended.wait()
         if scope.cancelled_caught:
             await trio.lowlevel.cancel_shielded_checkpoint()  # where the whole loop was stalled it is not the handler
@@ -244,7 +244,7 @@ class Connection:
             yield
             return
         self._drain.join(self._begin_drain)
-        self.end_at(self._drain.deadline, EndReason.DRAINING)  # for one that is let in while others are turned away
+        self.end_at(self._drain.deadline, AbortReason.DRAINING)  # for one that is let in while others are turned away
         try:
             yield
         finally:
@@ -252,7 +252,7 @@ class Connection:
 
     def _begin_drain(self) -> None:
         assert self._drain is not None  # noqa: S101 - it calls this
-        self.end_at(self._drain.deadline, EndReason.DRAINING)
+        self.end_at(self._drain.deadline, AbortReason.DRAINING)
         if self.when_draining is not None and not self._handler_ended:
             self.when_draining()
 
@@ -270,9 +270,9 @@ class Connection:
     def _limit_the_finish(self) -> None:
         """Give the end of the response its time: from when it begins, after all clean-up, or from now."""
         if self._finish_scope.is_relative is None:  # it has begun
-            self._finish_scope.deadline = trio.current_time() + self.cleanup_seconds
+            self._finish_scope.deadline = trio.current_time() + self.cleanup_timeout
         else:
-            self._finish_scope.relative_deadline = self.cleanup_seconds
+            self._finish_scope.relative_deadline = self.cleanup_timeout
 
     async def _in_scope(self, scope: trio.CancelScope, work: Work) -> None:
         try:
@@ -284,7 +284,7 @@ class Connection:
     def _keep(self, error: Exception) -> None:
         """Keep an error of a task beside the handler, and end the request for it."""
         self._errors.append(cast("Exception", alone(error)))
-        self.abort(EndReason.ERROR)
+        self.abort(AbortReason.ERROR)
 
     def _error(self) -> Exception | None:
         if len(self._errors) > 1:
@@ -311,14 +311,14 @@ class Connection:
             with limit:
                 await self._raw_send(message)
         except OSError:  # how a server says that the client has gone (ASGI 2.4); hypercorn drops the message instead
-            self.abort(EndReason.CLIENT_GONE)
+            self.abort(AbortReason.CLIENT_GONE)
         if limit.cancelled_caught:
-            self.abort(EndReason.TOO_SLOW)
+            self.abort(AbortReason.TOO_SLOW)
             await trio.lowlevel.checkpoint_if_cancelled()
 
     def log_overstay(self, who: str, detail: str) -> None:
         """Report clean-up that has not ended within its time limit."""
-        logger.error("%s: %s has not ended within %g s; %s", self.label, who, self.cleanup_seconds, detail)
+        logger.error("%s: %s has not ended within %g s; %s", self.label, who, self.cleanup_timeout, detail)
 
     def _position(self) -> str:
         """Where the driver stands: the innermost line that is neither Trio's nor ours."""

@@ -16,7 +16,7 @@ import trio
 
 from ..statistics import RouteStatistics, Statistics
 
-__all__ = ("Meter", "Stream")
+__all__ = ("Stream", "StreamCounters")
 
 access_log = logging.getLogger("trio_sse.access")
 
@@ -56,7 +56,7 @@ class _Route:
     ended: Counter[str] = attrs.field(factory=Counter[str])
 
 
-class Meter:
+class StreamCounters:
     """Counts an app's streams.
 
     Args:

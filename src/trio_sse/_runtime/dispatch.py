@@ -20,7 +20,7 @@ from ..wire import DONE_ID
 from .connection import Connection, Receive
 from .responder import Exchange, Refusal, Settings, ValueExchange
 from .responses import problem_response, shutting_down, turned_away
-from .server_extension import Link, link_of
+from .server_extension import ServerExtension, server_extension_of
 from .stream import StreamExchange
 from .writer import Send
 
@@ -35,26 +35,26 @@ class Dispatcher:
         router: Finds the plan.
         limits: What the app takes on.
         settings: What exchanges need of the app.
-        cleanup_seconds: The time limit of each clean-up.
+        cleanup_timeout: The time limit of each clean-up.
         send_seconds: How long a client may take for a write of up to 64 KiB.
     """
 
     router: Router
     limits: Limits
     settings: Settings
-    cleanup_seconds: float
+    cleanup_timeout: float
     send_seconds: float
 
     async def serve(self, request: Request, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        link = link_of(request.scope)
+        link = server_extension_of(request.scope)
         try:
             self.limits.check(request)
             match = self._match(request)
         except HTTPError as refused:
             await self._refuse(request, problem_response(refused, self.settings.json), receive, send)
             return
-        busy = None if link is None or match.plan.route.always_answers else _busy(link)
+        busy = None if link is None or match.plan.route.answers_during_shutdown else _busy(link)
         if busy is not None:
             await self._turn_away(request, busy, receive, send)
         elif isinstance(match.plan.route, SSE):
@@ -66,12 +66,12 @@ class Dispatcher:
     async def _stream(self, match: Match, request: Request, receive: Receive, send: Send) -> None:
         """Answer with a stream, if there is room for it."""
         try:
-            ticket = self.settings.admission.enter()
+            slot = self.settings.admission.enter()
         except HTTPError as full:
             await self._turn_away(request, full, receive, send)
             return
         connection = self._connection(request, receive, send, match.plan)
-        exchange = StreamExchange(connection, match, request, self.settings, ticket)
+        exchange = StreamExchange(connection, match, request, self.settings, slot)
         reason = "failed"
         try:
             await self._answer(connection, exchange)
@@ -80,7 +80,7 @@ class Dispatcher:
             reason = str(connection.aborted.reason or "cancelled")
             raise
         finally:
-            ticket.leave()
+            slot.leave()
             self.settings.meter.ended(exchange, reason)
 
     async def _answer(self, connection: Connection, exchange: Exchange) -> None:
@@ -93,7 +93,7 @@ class Dispatcher:
     async def _turn_away(self, request: Request, error: HTTPError, receive: Receive, send: Send) -> None:
         self.settings.meter.refused(error.detail)
         response = turned_away(request, error, self.settings.some_seconds(), self.settings.json)
-        link = link_of(request.scope)
+        link = server_extension_of(request.scope)
         if link is not None and _busy(link) is not None and request.http_version.startswith("1"):
             response = attrs.evolve(response, headers=(*response.headers, ("connection", "close")))
         await self._refuse(request, response, receive, send)
@@ -105,7 +105,7 @@ class Dispatcher:
         segments = request_segments(raw_path, scope.get("root_path", ""))
         if request.method == "OPTIONS":
             raise NoContent(headers={"allow": self.router.allow(segments)})
-        match = self.router.match(request.method, segments, ",".join(request.headers.all("accept")) or None)
+        match = self.router.match(request.method, segments, ",".join(request.headers.get_all("accept")) or None)
         if isinstance(match.plan.route, SSE) and request.last_event_id == DONE_ID:
             raise NoContent(
                 headers={"cache-control": "no-store"}
@@ -123,13 +123,13 @@ class Dispatcher:
             send,
             label=f"{request.method} {request.path}" if plan is None else plan.label,
             max_body=0 if plan is None else plan.max_body,
-            cleanup_seconds=self.cleanup_seconds,
+            cleanup_timeout=self.cleanup_timeout,
             send_seconds=self.send_seconds,
-            link=link_of(request.scope),
+            link=server_extension_of(request.scope),
         )
 
 
-def _busy(link: Link) -> HTTPError | None:
+def _busy(link: ServerExtension) -> HTTPError | None:
     """Why the server has no time for a request, if it has none."""
     if link.drain.draining.is_set():
         return shutting_down()

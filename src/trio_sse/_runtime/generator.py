@@ -70,7 +70,7 @@ async def _drain(source: Any, connection: Connection, start: Start, emit: Emit) 
                 await _iterate(aiter(source), emit)
         finally:
             closing.shield = True
-            closing.deadline = trio.current_time() + connection.cleanup_seconds
+            closing.deadline = trio.current_time() + connection.cleanup_timeout
             await _close(source)  # noqa: ASYNC102 - shielded, with a time limit, by the scope around it
     if closing.cancelled_caught:
         connection.log_overstay("closing the handler", "it was cancelled")

@@ -22,10 +22,10 @@ from .._plan.plan import Plan
 from .._plan.router import Match
 from ..errors import HTTPError, LifespanError, Unauthorized
 from ..wire import JSONEncoder
-from .abort import EndReason
+from .abort import AbortReason
 from .admission import Admission
 from .connection import Connection
-from .counters import Meter
+from .counters import StreamCounters
 from .responses import http_error, make_response, problem_response, send_response, shutting_down, turned_away
 from .services import Life, call_plainly
 from .steps import run_steps
@@ -57,7 +57,7 @@ class Settings:
     wall_clock: Callable[[], float]
     reconnect: tuple[float, float]
     admission: Admission
-    meter: Meter
+    meter: StreamCounters
 
     def some_seconds(self) -> float:
         """When a client is to come back: at random, lest all come at once."""
@@ -109,15 +109,15 @@ class Exchange:
         else:
             await send_response(self.connection, self._response_to(self.refusal or HTTPError()), self.vary())
 
-    def _refusal_of(self, reason: EndReason | None) -> HTTPError | None:
+    def _refusal_of(self, reason: AbortReason | None) -> HTTPError | None:
         """The answer to a request that has been ended before its response had started."""
-        if reason is EndReason.EXPIRED:
+        if reason is AbortReason.EXPIRED:
             return self.expired
-        return shutting_down() if reason is EndReason.DRAINING else None
+        return shutting_down() if reason is AbortReason.DRAINING else None
 
     def _response_to(self, error: HTTPError) -> Response:
         settings = self.settings
-        if error.come_back:
+        if error.retry:
             settings.meter.refused(error.detail)
             return turned_away(self.request, error, settings.some_seconds(), settings.json)
         return problem_response(error, settings.json)

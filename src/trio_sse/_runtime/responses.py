@@ -76,7 +76,7 @@ def turned_away(request: Request, error: HTTPError, seconds: float, json: JSONEn
     """
     given = error.headers.get("retry-after", "")
     seconds = float(given) if given.isdecimal() else seconds
-    if request.method == "GET" and asks_for_event_stream(",".join(request.headers.all("accept")) or None):
+    if request.method == "GET" and asks_for_event_stream(",".join(request.headers.get_all("accept")) or None):
         return Response(retry_frame(seconds), headers=STREAM_HEADERS)
     error.headers.setdefault("retry-after", str(math.ceil(seconds)))
     return problem_response(error, json)
@@ -84,7 +84,7 @@ def turned_away(request: Request, error: HTTPError, seconds: float, json: JSONEn
 
 def shutting_down() -> ServiceUnavailable:
     """The answer to a request for which a server that shuts down has no time."""
-    return ServiceUnavailable("The server is shutting down.", come_back=True)
+    return ServiceUnavailable("The server is shutting down.", retry=True)
 
 
 async def send_response(connection: Connection, response: Response, extra: Iterable[tuple[bytes, bytes]] = ()) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import attrs
 import trio
 
-__all__ = ("EXTENSION", "Drain", "Draining", "Link", "link_of")
+__all__ = ("EXTENSION", "Drain", "Draining", "ServerExtension", "server_extension_of")
 
 EXTENSION: Final = "trio_sse.server"
 """The key in `scope["extensions"]`."""
@@ -75,28 +75,28 @@ class Drain:
 
 
 @attrs.frozen
-class Link:
+class ServerExtension:
     """What a server says of one request.
 
     Attributes:
         drain: The server's shutdown.
         overloaded: Whether the server has no room for the request and only lets it in to be turned away.
-        write_now: Takes a part of the response's body, if that needs no waiting: True says that the client's socket has
+        try_write: Takes a part of the response's body, if that needs no waiting: True says that the client's socket has
             it. After False the same part has to be given to ASGI's `send`, before anything else.
-        send: The server's own `send`, to which `write_now` is a short way.
+        send: The server's own `send`, to which `try_write` is a short way.
     """
 
     drain: Drain
     overloaded: bool = False
-    write_now: Callable[[bytes], bool] | None = None
+    try_write: Callable[[bytes], bool] | None = None
     send: object = None
 
-    def short_way(self, send: object) -> Callable[[bytes], bool] | None:
-        """`write_now`, unless something stands between the app and the server, and must not be passed by."""
-        return self.write_now if send == self.send else None
+    def direct_writer(self, send: object) -> Callable[[bytes], bool] | None:
+        """`try_write`, unless something stands between the app and the server, and must not be passed by."""
+        return self.try_write if send == self.send else None
 
 
-def link_of(scope: Any) -> Link | None:
+def server_extension_of(scope: Any) -> ServerExtension | None:
     """The link of a request, under a server that has one."""
     link = scope.get("extensions", {}).get(EXTENSION)
-    return link if isinstance(link, Link) else None
+    return link if isinstance(link, ServerExtension) else None

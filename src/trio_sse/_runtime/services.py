@@ -14,10 +14,10 @@ from typing import Any
 import attrs
 import trio
 
-from .._ground.background import HostedNursery
+from .._ground.background import BackgroundNursery
 from .._ground.calls import Call, Kind
 from .._ground.shielded_exit import Owner, leaving
-from .._plan.services import Recipe
+from .._plan.services import ResolvedProvider
 from ..errors import StepError
 
 __all__ = ("Life", "call_plainly", "enter", "live", "make")
@@ -42,24 +42,24 @@ class Life:
 class _TheApp:
     """The owner of the app's services."""
 
-    cleanup_seconds: float
+    cleanup_timeout: float
     ending: bool = True  # whatever reaches its services is the end of it
 
     def log_overstay(self, who: str, detail: str) -> None:
-        logger.error("the app: %s has not ended within %g s; %s", who, self.cleanup_seconds, detail)
+        logger.error("the app: %s has not ended within %g s; %s", who, self.cleanup_timeout, detail)
 
 
 @asynccontextmanager
-async def live(recipes: Iterable[Recipe], cleanup_seconds: float) -> AsyncGenerator[Life]:
+async def live(recipes: Iterable[ResolvedProvider], cleanup_timeout: float) -> AsyncGenerator[Life]:
     """Open the app's nursery and make its services; at the end cancel the tasks, then leave the services.
 
     The tasks go first because they use the services; they live in a nursery of their own because the services want it
     when they are made. A task that fails ends the app, and its error is raised.
     """
-    owner = _TheApp(cleanup_seconds)
+    owner = _TheApp(cleanup_timeout)
     async with trio.open_nursery(strict_exception_groups=True) as host:
-        tasks = HostedNursery()
-        nursery = await host.start(tasks.run_hosted, name="the app's nursery")
+        tasks = BackgroundNursery()
+        nursery = await host.start(tasks.run_in_background, name="the app's nursery")
         values: dict[Hashable, Any] = {"app_nursery": nursery}
         async with AsyncExitStack() as stack:
             try:
@@ -67,11 +67,11 @@ async def live(recipes: Iterable[Recipe], cleanup_seconds: float) -> AsyncGenera
                     values[recipe.key] = await make(recipe, values, owner, stack)
                 yield Life(nursery, values)
             finally:
-                if await tasks.end(cleanup_seconds, "the app has been shut down"):  # noqa: ASYNC102 - shields itself
+                if await tasks.end(cleanup_timeout, "the app has been shut down"):  # noqa: ASYNC102 - shields itself
                     owner.log_overstay("a task in the app's nursery", "it is still running")
 
 
-async def make(recipe: Recipe, values: Mapping[Hashable, Any], owner: Owner, stack: AsyncExitStack) -> Any:
+async def make(recipe: ResolvedProvider, values: Mapping[Hashable, Any], owner: Owner, stack: AsyncExitStack) -> Any:
     """Make a service.
 
     Raises:

@@ -11,11 +11,11 @@ from typing import Any
 
 from .._ground.calls import Call
 from .._ground.naming import type_name
-from .._http.paths import Params
+from .._http.paths import PathParams
 from .._plan.plan import QUERY_MODEL, Check, Fetch, Gather, Load, Make, ParseBody, ParseQuery, Plan, Provide, Refer
 from .._routes.models import Reference
 from ..errors import Forbidden, NotFound, StepError
-from .cached_repository import Lookup
+from .cached_repository import CachedRepository
 from .connection import Connection
 from .services import Life, call_plainly, enter, make
 
@@ -69,14 +69,14 @@ async def _supply(
             values[parameter] = await _load(values[parameter])
         case Gather(key, model, fields):
             found = {field: values[parameter] for field, parameter in fields}
-            values[key] = Params(found) if model is None else model(**found)
+            values[key] = PathParams(found) if model is None else model(**found)
 
 
 def _refer(step: Refer, values: Values) -> None:
     """Make a reference; all of a request that refer to one model share what has been looked up."""
-    lookup = values.get((Lookup, step.repository))
+    lookup = values.get((CachedRepository, step.repository))
     if lookup is None:
-        lookup = values[Lookup, step.repository] = Lookup[Any](values[step.repository])
+        lookup = values[CachedRepository, step.repository] = CachedRepository[Any](values[step.repository])
     values[step.parameter] = Reference[Any](step.model, values[step.parameter], lookup)
 
 

@@ -17,8 +17,8 @@ from .._plan.router import Match
 from .._routes.routes import SSE
 from ..errors import HTTPError
 from ..wire import DONE_ID, Done, EventError, ServerSentEvent, encode, encode_comment
-from .abort import EndReason
-from .admission import Ticket
+from .abort import AbortReason
+from .admission import StreamSlot
 from .connection import Connection
 from .generator import produce
 from .responder import Exchange, Settings
@@ -38,15 +38,15 @@ class StreamExchange(Exchange):
     """Answers with a stream of events."""
 
     def __init__(
-        self, connection: Connection, match: Match, request: Request, settings: Settings, ticket: Ticket
+        self, connection: Connection, match: Match, request: Request, settings: Settings, slot: StreamSlot
     ) -> None:
         super().__init__(connection, match, request, settings)
         assert isinstance(self.plan.route, SSE)  # noqa: S101 - the app makes a stream of these only
         self.route = self.plan.route
         self.events = 0
-        self.ticket = ticket
-        if self.route.send_seconds is not None:
-            connection.send_seconds = self.route.send_seconds
+        self.slot = slot
+        if self.route.options.send_timeout is not None:
+            connection.send_seconds = self.route.options.send_timeout
         self._told_to_reconnect = False
         connection.when_draining = self._begin_drain
 
@@ -75,24 +75,24 @@ class StreamExchange(Exchange):
         Raises:
             TooManyRequests: The client has as many streams as it may.
         """
-        self.ticket.claim(client)
+        self.slot.claim(client)
 
     def expire_in(self, seconds: float) -> None:
         """End the stream then, and tell the client."""
-        self.connection.end_at(trio.current_time() + seconds, EndReason.EXPIRED)
+        self.connection.end_at(trio.current_time() + seconds, AbortReason.EXPIRED)
 
     # -- shutdown
 
     def _begin_drain(self) -> None:
         """Do what the route has chosen for a shutdown."""
-        connection, policy = self.connection, self.route.drain_policy
+        connection, policy = self.connection, self.route.options.on_shutdown
         if policy == "finish":
             if connection.out.started:
                 connection.start(self._tell_to_reconnect, "farewell")
-        elif policy == "hand over":
-            connection.out.when_quiet(partial(connection.abort, EndReason.DRAINING))
+        elif policy == "reconnect":
+            connection.out.when_quiet(partial(connection.abort, AbortReason.DRAINING))
         else:
-            connection.abort(EndReason.DRAINING)
+            connection.abort(AbortReason.DRAINING)
 
     async def _tell_to_reconnect(self) -> None:
         out = self.connection.out
@@ -115,8 +115,8 @@ class StreamExchange(Exchange):
         if self.request.method == "HEAD":
             await self.connection.out.start(200, (*STREAM, *self.vary()))
             return
-        if not self.ticket.claimed:
-            self.ticket.claim(self.client)
+        if not self.slot.claimed:
+            self.slot.claim(self.client)
         handler = self.plan.handler
         await produce(handler, handler.arguments(values), self.connection, self._start, self._emit)
 
@@ -127,7 +127,7 @@ class StreamExchange(Exchange):
         """
         out = self.connection.out
         if error is None:
-            expired = self.connection.aborted.reason is EndReason.EXPIRED
+            expired = self.connection.aborted.reason is AbortReason.EXPIRED
             await out.end((EXPIRED if expired else b"") + self._farewell())
         elif self.request.http_version == "2":
             await out.end(self._error_frame(error) + self._farewell())
@@ -136,16 +136,16 @@ class StreamExchange(Exchange):
 
     async def _start(self) -> None:
         """Send the headers and a first frame, so that the client's `open` waits for no event."""
-        route, out = self.route, self.connection.out
+        options, out = self.route.options, self.connection.out
         await out.start(200, (*STREAM, *self.vary()))
         self.settings.meter.opened(self)
-        if route.lifetime_seconds is not None:
-            lifetime = route.lifetime_seconds * random.uniform(0.9, 1.1)  # noqa: S311 - nothing to guess
-            self.connection.end_at(trio.current_time() + lifetime, EndReason.LIFETIME)
-        retry = route.retry_milliseconds
+        if options.lifetime is not None:
+            lifetime = options.lifetime * random.uniform(0.9, 1.1)  # noqa: S311 - nothing to guess
+            self.connection.end_at(trio.current_time() + lifetime, AbortReason.LIFETIME)
+        retry = options.retry
         await out.write(HEARTBEAT if retry is None else encode(ServerSentEvent(retry=retry)))
-        if route.heartbeat_seconds is not None:
-            self.connection.start_heartbeat(route.heartbeat_seconds, HEARTBEAT)
+        if options.heartbeat is not None:
+            self.connection.start_heartbeat(options.heartbeat, HEARTBEAT)
 
     async def _emit(self, item: Any) -> bool:
         """Send an item or a batch of them in one write; True when the stream ends with it."""

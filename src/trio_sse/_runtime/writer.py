@@ -10,7 +10,7 @@ from typing import Any
 
 import trio
 
-__all__ = ("Outgoing", "Send")
+__all__ = ("Send", "Writer")
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 WriteNow = Callable[[bytes], bool]
@@ -20,7 +20,7 @@ FAIR_SHARE = 16
 HTTP/2), so without this a handler that never awaits would starve every other stream."""
 
 
-class Outgoing:
+class Writer:
     """Sends one response.
 
     The driver writes; the heartbeat writes when nobody else has for a while. Both go through `write`, which lets one
@@ -29,7 +29,7 @@ class Outgoing:
 
     Args:
         send: ASGI's send.
-        write_now: The server's short way for a part of the body, where it has one; see `Link`.
+        try_write: The server's short way for a part of the body, where it has one; see `ServerExtension`.
 
     Attributes:
         started: Whether the headers have gone out.
@@ -37,9 +37,9 @@ class Outgoing:
         bytes: Bytes of the body that have been written.
     """
 
-    def __init__(self, send: Send, write_now: WriteNow | None = None) -> None:
+    def __init__(self, send: Send, try_write: WriteNow | None = None) -> None:
         self._send = send
-        self._write_now = write_now
+        self._write_now = try_write
         self.started = False
         self.last_write = 0.0
         self.bytes = 0

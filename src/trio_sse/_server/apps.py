@@ -14,12 +14,12 @@ from hypercorn.config import Config
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.typing import AppWrapper
 
-from .._runtime.server_extension import EXTENSION, Link
+from .._runtime.server_extension import EXTENSION, ServerExtension
 
-__all__ = ("Inbox", "Tasks")
+__all__ = ("ReceiveQueue", "Tasks")
 
 
-class Inbox:
+class ReceiveQueue:
     """What an app is sent. The disconnect waits for nobody, and whoever has waited with a part of the body may go.
 
     hypercorn's own lets the end of a response wait for an app that has left its request's body unread: for ever.
@@ -56,7 +56,7 @@ class Tasks(TaskGroup):
         link: Makes the link of a request, of its scope and hypercorn's stream.
     """
 
-    def __init__(self, link: Callable[[Any, Any], Link]) -> None:
+    def __init__(self, link: Callable[[Any, Any], ServerExtension]) -> None:
         super().__init__()
         self._link = link
 
@@ -65,7 +65,7 @@ class Tasks(TaskGroup):
         if scope["type"] != "http":
             return await super().spawn_app(app, config, scope, send)
         scope["extensions"][EXTENSION] = self._link(scope, send.__self__)
-        inbox = Inbox(config.max_app_queue_size)
+        inbox = ReceiveQueue(config.max_app_queue_size)
 
         async def with_inbox(scope: Any, _receive: Any, *others: Any) -> None:
             await app(scope, inbox.receive, *others)

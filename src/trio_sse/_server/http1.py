@@ -30,7 +30,7 @@ class Connection(Protocol):
         """Write what is left."""
         ...
 
-    def write_now(self, data: bytes) -> bool:
+    def try_write(self, data: bytes) -> bool:
         """Write to the socket itself; True if it has taken all."""
         ...
 
@@ -92,7 +92,7 @@ class HTTP1(H11Protocol):
 
 
 class ChunkWriter:
-    """Writes parts of one chunked response straight to the socket: the `write_now` of a request.
+    """Writes parts of one chunked response straight to the socket: the `try_write` of a request.
 
     It keeps out wherever it is not sure: before the response has started, after the stream has been closed, while
     another write is under way, and for a response that is not chunked. hypercorn then decides what to do.
@@ -112,4 +112,4 @@ class ChunkWriter:
             return False
         if self._chunked is None:
             self._chunked = all(bytes(name).lower() != b"content-length" for name, _ in stream.response["headers"])
-        return self._chunked and self._tcp.write_now(b"%x\r\n%b\r\n" % (len(data), data))
+        return self._chunked and self._tcp.try_write(b"%x\r\n%b\r\n" % (len(data), data))

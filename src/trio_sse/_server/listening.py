@@ -16,7 +16,7 @@ from contextlib import suppress
 
 import trio
 
-__all__ = ("Accepted", "Seats", "accept_all", "prepare")
+__all__ = ("Accepted", "ConnectionLimit", "accept_all", "prepare")
 
 RESERVED = 24
 """Descriptors that are left to the app, to log files and the like, beyond what is open when the server starts."""
@@ -31,7 +31,7 @@ Accepted = Callable[[stdlib_socket.socket, bool], None]
 """Takes a new connection, and whether it is to be turned away."""
 
 
-class Seats:
+class ConnectionLimit:
     """How many connections may be open.
 
     Args:
@@ -102,7 +102,7 @@ def prepare(listener: stdlib_socket.socket, peer_seconds: float) -> None:
             listener.setsockopt(stdlib_socket.IPPROTO_TCP, getattr(stdlib_socket, name), value)
 
 
-async def accept_all(listener: stdlib_socket.socket, seats: Seats, accepted: Accepted) -> None:
+async def accept_all(listener: stdlib_socket.socket, seats: ConnectionLimit, accepted: Accepted) -> None:
     """Accept connections until cancelled; then, last of all, those that have been waiting for it."""
     try:
         while True:
@@ -122,7 +122,7 @@ async def accept_all(listener: stdlib_socket.socket, seats: Seats, accepted: Acc
                 pass
 
 
-def _accept(listener: stdlib_socket.socket, seats: Seats, accepted: Accepted) -> bool:
+def _accept(listener: stdlib_socket.socket, seats: ConnectionLimit, accepted: Accepted) -> bool:
     """Accept one connection; False if nobody is waiting."""
     try:
         client, _ = listener.accept()

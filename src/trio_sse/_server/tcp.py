@@ -30,7 +30,7 @@ from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import parse_socket_addr  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
 
 from .._ground.writes import time_for
-from .._runtime.server_extension import Drain, Link
+from .._runtime.server_extension import Drain, ServerExtension
 from .apps import Tasks
 from .config import StreamConfig
 from .http1 import HTTP1, ChunkWriter
@@ -187,13 +187,13 @@ class TCPConnection(TCPServer):
         peer, own = socket.getpeername(), socket.getsockname()
         return parse_socket_addr(socket.family, peer), parse_socket_addr(socket.family, own)
 
-    def link(self, scope: Any, stream: HTTPStream) -> Link:
+    def link(self, scope: Any, stream: HTTPStream) -> ServerExtension:
         """What a request is told of the server, and offered by it."""
         direct = (
             self._plain is not None and scope["http_version"] == "1.1" and scope["method"] not in ("HEAD", "CONNECT")
         )
-        write_now = ChunkWriter(self, stream) if direct else None
-        return Link(self.shared.drain, self.overloaded, write_now, stream.app_send)
+        try_write = ChunkWriter(self, stream) if direct else None
+        return ServerExtension(self.shared.drain, self.overloaded, try_write, stream.app_send)
 
     # -- reading
 
@@ -223,7 +223,7 @@ class TCPConnection(TCPServer):
         else:
             await super().protocol_send(event)
 
-    def write_now(self, data: bytes) -> bool:
+    def try_write(self, data: bytes) -> bool:
         """Write to the socket itself; True if it has taken all. What it has not taken is kept for `write_rest`."""
         if self._broken or self._rest or self.send_lock.locked():
             return False
@@ -249,7 +249,7 @@ class TCPConnection(TCPServer):
     async def _write(self, data: bytes) -> None:
         if not self._broken:
             had_rest = self.has_rest
-            if self._plain is None or not self.write_now(data):
+            if self._plain is None or not self.try_write(data):
                 await self._exclusively(b"" if self.has_rest and not had_rest else data)
         self._writes += 1
         if self._writes % FAIR_SHARE == 0:  # not before the write: what another task has to write would overtake it

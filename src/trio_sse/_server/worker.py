@@ -25,7 +25,7 @@ from hypercorn.utils import repr_socket_addr  # pyright: ignore[reportUnknownVar
 
 from .._runtime.server_extension import Drain
 from .config import StreamConfig
-from .listening import Seats, accept_all, prepare
+from .listening import ConnectionLimit, accept_all, prepare
 from .tcp import Shared, TCPConnection
 from .triggers import Trigger, wait_for_first
 
@@ -77,7 +77,7 @@ class _Server:
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
         self._config = shared.config
-        self._seats = Seats(shared.config.max_connections)
+        self._seats = ConnectionLimit(shared.config.max_connections)
         self._open: set[TCPConnection] = set()
 
     async def run(self, shutdown_trigger: Trigger, started: Callable[[list[str]], None]) -> None:

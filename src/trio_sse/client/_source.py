@@ -176,7 +176,7 @@ class EventSource:
 
         Args:
             classes: The class of each event's data, by the event's name (`message` for events without one): a mapping,
-                or the `event_types` of an SSE route.
+                or the `options.events` of an SSE route.
 
         Returns:
             An async iterator. It gives a value for each event whose name has a class, and the `ServerSentEvent` itself

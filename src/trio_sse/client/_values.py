@@ -18,7 +18,7 @@ __all__ = ("EventTypes", "ValueReader")
 T = TypeVar("T")
 
 EventTypes: TypeAlias = Mapping[str, type[T]] | Iterable[tuple[str, type[T]]]
-"""The class of each event's data, by the event's name: a mapping, or an SSE route's `event_types`."""
+"""The class of each event's data, by the event's name: a mapping, or an SSE route's `options.events`."""
 
 
 class ValueReader(Generic[T]):

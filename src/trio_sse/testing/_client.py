@@ -16,8 +16,8 @@ import attrs
 import trio
 from trio.testing import MockClock
 
-from .._http.headers import Values
-from .._runtime.server_extension import EXTENSION, Drain, Link
+from .._http.headers import Headers
+from .._runtime.server_extension import EXTENSION, Drain, ServerExtension
 from ..wire import encode_json
 from ._leaks import no_leaks
 from ._stream import TestStream
@@ -35,8 +35,8 @@ def _default_patience() -> float:
     return VIRTUAL_PATIENCE if isinstance(trio.lowlevel.current_clock(), MockClock) else REAL_PATIENCE
 
 
-def _to_values(headers: Mapping[str, str]) -> Values:
-    return headers if isinstance(headers, Values) else Values(headers.items(), fold_case=True)
+def _to_headers(headers: Mapping[str, str]) -> Headers:
+    return headers if isinstance(headers, Headers) else Headers(headers.items())
 
 
 @attrs.frozen
@@ -52,7 +52,7 @@ class TestResponse:
     __test__ = False
 
     status: int
-    headers: Values = attrs.field(converter=_to_values)
+    headers: Headers = attrs.field(converter=_to_headers)
     body: bytes
 
     @property
@@ -237,7 +237,7 @@ class TestClient:
             "client": ("127.0.0.1", 50000),
             "server": ("127.0.0.1", 8000),
             "state": dict(self.state),
-            "extensions": {EXTENSION: Link(self._drain)},
+            "extensions": {EXTENSION: ServerExtension(self._drain)},
             **self._scope,
             **extra,
         }

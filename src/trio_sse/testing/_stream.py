@@ -12,7 +12,7 @@ from typing import Any
 
 import trio
 
-from .._http.headers import Values
+from .._http.headers import Headers
 from ..wire import Decoder, ServerSentEvent
 from ._leaks import tasks_in
 
@@ -39,7 +39,7 @@ class TestStream:
 
     def __init__(self, chunks: tuple[bytes, ...] = (), patience: float = math.inf) -> None:
         self.status: int | None = None
-        self.headers: Values = Values(())
+        self.headers: Headers = Headers()
         self.writes: list[bytes] = []
         self.complete: bool = False
         self.error: Exception | None = None
@@ -255,8 +255,7 @@ class TestStream:
     def _take(self, message: Mapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            pairs = ((name.decode("latin-1"), value.decode("latin-1")) for name, value in message["headers"])
-            self.headers = Values(pairs, fold_case=True)
+            self.headers = Headers.decode(message["headers"])
             return
         body = message.get("body", b"")
         self.writes.append(body)

@@ -25,7 +25,7 @@ from hypercorn.config import Sockets
 
 from ..config import StreamConfig
 from .channel import CUT, READY, note_early
-from .pool import CLEANUP_SECONDS, MARGIN_SECONDS, Crew, Reloader, SetupError, watching
+from .pool import CLEANUP_SECONDS, MARGIN_SECONDS, Reloader, SetupError, WorkerPool, watching
 
 __all__ = ("SetupError", "run_words", "supervise")
 
@@ -60,12 +60,12 @@ def supervise(config: StreamConfig, words: Sequence[str], workers: int, watched:
     changes = watching(watched) if watched else None
     _log_as_hypercorn_does(config)
     launcher = Launcher(words, _listen(config))
-    hire = partial(Crew, workers, launcher.start, _patience(config))
+    hire = partial(WorkerPool, workers, launcher.start, _patience(config))
     with launcher, note_early(signal.SIGINT, signal.SIGTERM) as early:
         return trio.run(_master, hire() if changes is None else Reloader(hire, changes), launcher, early)
 
 
-async def _master(crew: Crew | Reloader, launcher: Launcher, early: set[int]) -> int:
+async def _master(crew: WorkerPool | Reloader, launcher: Launcher, early: set[int]) -> int:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, signals, early, crew, launcher)
@@ -74,7 +74,7 @@ async def _master(crew: Crew | Reloader, launcher: Launcher, early: set[int]) ->
     return status
 
 
-async def _obey(signals: Any, early: set[int], crew: Crew | Reloader, launcher: Launcher) -> None:
+async def _obey(signals: Any, early: set[int], crew: WorkerPool | Reloader, launcher: Launcher) -> None:
     if not early:
         await anext(signals)
     logger.info("shutting down; a second signal cuts it short")

@@ -20,17 +20,17 @@ import trio
 __all__ = (
     "CLEANUP_SECONDS",
     "MARGIN_SECONDS",
-    "Crew",
     "End",
     "Reloader",
     "SetupError",
     "Worker",
+    "WorkerPool",
     "next_delay",
     "watching",
 )
 
 CLEANUP_SECONDS = 5.0
-"""How long what the library shields in an app may take (`cleanup_seconds`, unless set)."""
+"""How long what the library shields in an app may take (`cleanup_timeout`, unless set)."""
 MARGIN_SECONDS = 5.0
 """For the end of an interpreter on a machine that is busy with the ends of others."""
 
@@ -111,7 +111,7 @@ class End:
         return cls(f"worker {pid} {how}{when}", code, was_ready, was_asked)
 
 
-class Crew:
+class WorkerPool:
     """So many workers, each replaced when it dies, until they are asked to end.
 
     The first one has to be ready before the others are started, so that a mistake in the app is said once.
@@ -231,7 +231,7 @@ class Reloader:
         changes: What is watched.
     """
 
-    def __init__(self, hire: Callable[[], Crew], changes: Changes) -> None:
+    def __init__(self, hire: Callable[[], WorkerPool], changes: Changes) -> None:
         self._hire = hire
         self._changes = changes
         self._crew = hire()
@@ -279,7 +279,7 @@ class Reloader:
                     logger.info("reloading: %s", ", ".join(sorted({_relative(path) for _, path in found})))
                     await self._end(self._crew)
 
-    async def _end(self, crew: Crew) -> None:
+    async def _end(self, crew: WorkerPool) -> None:
         crew.drain()
         self._news.set()
         await trio.sleep(RELOAD_SECONDS)

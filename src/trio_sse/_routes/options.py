@@ -1,0 +1,105 @@
+"""The options of a stream, as one frozen value.
+
+Owns their defaults and their checks. `SSE` has a method of the same name for each of them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Final, Literal, get_args
+
+import attrs
+
+from .._ground.checks import is_positive
+from .._ground.naming import type_name
+from ..errors import BuildError, EventError
+from ..wire import Done, ServerSentEvent, check_name, check_retry
+
+__all__ = ("ShutdownPolicy", "StreamOptions")
+
+ShutdownPolicy = Literal["reconnect", "finish", "cancel"]
+
+NOT_A_VALUE: Final = (Mapping, list, ServerSentEvent, Done)
+"""What a handler yields with another meaning than a plain value."""
+
+
+def _check_heartbeat(_options: object, _field: object, value: float | None) -> None:
+    if value is not None and not is_positive(value):
+        raise BuildError(f"heartbeat is a number of seconds above 0, or None for none, not {value!r}")
+
+
+def _check_seconds(_options: object, field: attrs.Attribute[Any], value: float | None) -> None:
+    if value is not None and not is_positive(value):
+        raise BuildError(f"{field.name} is a number of seconds above 0, not {value!r}")
+
+
+def _check_on_shutdown(_options: object, _field: object, value: object) -> None:
+    policies = get_args(ShutdownPolicy)
+    if value not in policies:
+        raise BuildError(f"on_shutdown() takes one of {', '.join(map(repr, policies))}, not {value!r}")
+
+
+def _check_retry(_options: object, _field: object, value: int | None) -> None:
+    try:
+        check_retry(value)
+    except EventError as error:
+        raise BuildError(f"retry({value!r}): {error.reason}") from None
+
+
+def _check_events(_options: object, _field: object, pairs: tuple[tuple[str, type[Any]], ...]) -> None:
+    names, classes = [name for name, _ in pairs], [cls for _, cls in pairs]
+    for name, cls in pairs:
+        _check_event_name(name)
+        _check_event_class(name, cls)
+        if names.count(name) > 1 or classes.count(cls) > 1:
+            raise BuildError(f".events({name}={type_name(cls)}): each name has one class, and each class one name")
+
+
+def _check_event_name(name: str) -> None:
+    try:
+        check_name(name)
+    except EventError as error:
+        raise BuildError(f".events(): the name {name!r} {error.reason}") from None
+
+
+def _check_event_class(name: str, cls: Any) -> None:
+    if not inspect.isclass(cls):
+        raise BuildError(f".events() takes classes, as in .events(tick=Tick), not {name}={cls!r}")
+    if issubclass(cls, NOT_A_VALUE):
+        raise BuildError(
+            f".events({name}={type_name(cls)}): a handler that yields {type_name(cls)} means an event, a batch of "
+            "them or the stream's end already; name an attrs class or another one of your own"
+        )
+
+
+@attrs.frozen(kw_only=True)
+class StreamOptions:
+    """What an SSE route sets for its streams. Each option is set by the route's method of the same name.
+
+    Attributes:
+        heartbeat: Seconds without a write after which a comment is sent; None for never.
+        retry: Milliseconds that a client is told to wait before it reconnects; None to tell it nothing.
+        send_timeout: Seconds that a client may take for a write of up to 64 KiB; None for the app's.
+        lifetime: Seconds after which a stream ends, more or less; None for no limit.
+        on_shutdown: What happens to open streams when the server shuts down.
+        events: The classes of plain values, each with the name of its event.
+    """
+
+    heartbeat: float | None = attrs.field(default=15.0, validator=_check_heartbeat)
+    retry: int | None = attrs.field(default=None, validator=_check_retry)
+    send_timeout: float | None = attrs.field(default=None, validator=_check_seconds)
+    lifetime: float | None = attrs.field(default=None, validator=_check_seconds)
+    on_shutdown: ShutdownPolicy = attrs.field(default="reconnect", validator=_check_on_shutdown)
+    events: tuple[tuple[str, type[Any]], ...] = attrs.field(default=(), validator=_check_events)
+
+    def __str__(self) -> str:
+        """The calls that make it, for the repr of a route; those that change nothing are left out."""
+        defaults = StreamOptions()
+        shown = [
+            f".{name}({getattr(self, name)!r})"
+            for name in ("heartbeat", "retry", "send_timeout", "lifetime", "on_shutdown")
+            if getattr(self, name) != getattr(defaults, name)
+        ]
+        types = ", ".join(f"{name}={type_name(cls)}" for name, cls in self.events)
+        return "".join(shown) + (f".events({types})" if types else "")
