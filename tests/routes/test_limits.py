@@ -360,6 +360,9 @@ def client_of(peer: str | None, *forwarded: str, proxies: tuple[str, ...] = PROX
         ("10.0.0.1", ("unknown",), "10.0.0.1"),
         ("10.0.0.1", ("203.0.113.9, unknown, 10.0.0.2",), "10.0.0.2"),
         ("10.0.0.1", ("203.0.113.9,",), "10.0.0.1"),
+        # HTTP knows two characters for white space, Python's strip() many more
+        ("10.0.0.1", ("\t203.0.113.9 ",), "203.0.113.9"),
+        ("10.0.0.1", ("\x1c203.0.113.9",), "10.0.0.1"),
         # with ports, as some proxies write it
         ("10.0.0.1", ("203.0.113.9:50123",), "203.0.113.9"),
         ("10.0.0.1", ("[2001:db8:1:2:3::4]:50123",), "2001:db8:1:2::/64"),
@@ -482,6 +485,12 @@ def test_an_origin_is_a_scheme_and_a_host(wrong: str) -> None:
     with pytest.raises(BuildError) as raised:
         Limits(origins=("https://example.org", wrong))
     assert str(raised.value) == f"Limits(origins=…) takes origins such as 'https://example.org', not {wrong!r}"
+
+
+def test_the_scheme_of_an_origin_may_have_punctuation() -> None:
+    extension = Limits(origins=("chrome-extension://abcdefghijklmnop",))
+    assert status_of(extension, {"host": OWN, "origin": "chrome-extension://abcdefghijklmnop"}) == 200
+    assert status_of(extension, {"host": OWN, "origin": "chrome-extension://other"}) == 403
 
 
 def test_lists_may_be_any_iterable_and_are_kept_in_lower_case() -> None:
