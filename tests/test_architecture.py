@@ -15,12 +15,12 @@ import trio_sse
 SOURCE = Path(trio_sse.__file__).parent
 
 ROOMS: tuple[tuple[str, ...], ...] = (
-    ("errors",),
+    ("asgi", "errors"),
     ("_ground",),
     ("wire",),
     ("_http",),
     ("client", "topics", "_routes", "statistics"),
-    ("models", "_plan"),
+    ("models", "routes", "_plan"),
     ("_runtime",),
     ("_server", "auth", "health", "prometheus", "testing"),
     ("app",),

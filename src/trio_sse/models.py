@@ -11,10 +11,10 @@ from typing import Any, Generic, TypeVar, get_origin
 import attrs
 import trio
 
-from ._routes.models import Reference, Repository, id_field_of, required, resolve
+from ._routes.models import Reference, Repository, Required, id_field_of, required, resolve
 from .topics import HasEvents, Topic, Topics
 
-__all__ = ("MemoryRepository", "Reference", "Repository", "required", "resolve")
+__all__ = ("MemoryRepository", "Reference", "Repository", "Required", "required", "resolve")
 
 T = TypeVar("T")
 

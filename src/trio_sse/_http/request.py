@@ -6,7 +6,7 @@ know routes or the ASGI messages of a response.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
@@ -70,7 +70,7 @@ class Request:
             raise BadRequest("The query string is not valid percent-encoded UTF-8.") from None
 
     @cached_property
-    def cookies(self) -> Cookies:
+    def cookies(self) -> Mapping[str, str]:
         """The cookies, by name; the first one wins where a name comes twice."""
         cookies = Cookies()
         for pair in ";".join(self.headers.get_all("cookie")).split(";"):

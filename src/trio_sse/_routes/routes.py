@@ -21,8 +21,6 @@ from .steps import DEFAULT_MAX_BODY, ReadBody, ReadQuery
 
 __all__ = ("SSE", "Delete", "Get", "Patch", "Post", "Put", "Route")
 
-Handler = Callable[..., object]
-
 
 def _refuse_base(_route: object, _field: object, _value: str) -> None:
     raise BuildError("Route is only what all routes share; write Get, Post, Put, Patch, Delete or SSE")
@@ -42,7 +40,7 @@ class Route(Builder):
     """
 
     path: Path = attrs.field(converter=to_path)
-    handler: Handler | None = attrs.field(default=None, kw_only=True)
+    handler: Callable[..., object] | None = attrs.field(default=None, kw_only=True)
     name: str = attrs.field(default="", kw_only=True)
     answers_during_shutdown: bool = attrs.field(default=False, kw_only=True)
     method: str = attrs.field(default="", init=False, validator=_refuse_base)
@@ -74,7 +72,7 @@ class Route(Builder):
             raise BuildError(f"{self}: max_size is a number of bytes above 0, not {max_size!r}")
         return self._add(ReadBody(model, max_size))
 
-    def handle(self, handler: Handler) -> Self:
+    def handle(self, handler: Callable[..., object]) -> Self:
         """Name the handler. Works as a call and as a decorator.
 
         Raises:

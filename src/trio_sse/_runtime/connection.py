@@ -23,15 +23,16 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import trio
 
 from .._ground.background import BackgroundNursery, alone
 from .._ground.writes import time_for
+from ..asgi import Message, Receive
 from .abort import Aborted, AbortReason
 from .body import RequestBody
 from .server_extension import Drain, Draining, ServerExtension
@@ -39,7 +40,6 @@ from .writer import Send, Writer
 
 __all__ = ("Connection", "Receive")
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Work = Callable[[], Awaitable[None]]
 Finish = Callable[[Exception | None], Awaitable[None]]
 
@@ -304,7 +304,7 @@ class Connection:
 
     # -- sending, and what is said of it
 
-    async def _send(self, message: MutableMapping[str, Any]) -> None:
+    async def _send(self, message: Message) -> None:
         seconds = time_for(self.send_seconds, len(message.get("body", b"")))
         limit = self._send_limit = trio.move_on_after(seconds)  # noqa: ASYNC122 - since Trio 0.27 it counts from its entry
         try:

@@ -5,14 +5,14 @@ Owns the ASGI messages of a response. It does not know events: bytes come in, me
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import trio
 
+from ..asgi import Message, Send
+
 __all__ = ("Send", "Writer")
 
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 WriteNow = Callable[[bytes], bool]
 
 FAIR_SHARE = 16
@@ -93,7 +93,7 @@ class Writer:
         else:
             then()
 
-    async def _exclusively(self, message: MutableMapping[str, Any]) -> None:
+    async def _exclusively(self, message: Message) -> None:
         await self.quiet()
         self._writing = True
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.metadata import version
 from typing import Any
@@ -18,6 +18,7 @@ from hypercorn.config import Config
 from hypercorn.trio.run import worker_serve
 from hypercorn.utils import wrap_app  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
 
+from ..asgi import ASGIApp, Message, Receive, Send
 from .config import make_config
 from .contract import misfits
 from .triggers import Trigger, wait_for_first
@@ -31,17 +32,12 @@ FALL_BACK = (
 
 logger = logging.getLogger("trio_sse.server")
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
-
 
 async def serve(  # noqa: ASYNC128 - hypercorn calls started()
     app: ASGIApp,
     *,
     config: Config | None = None,
-    shutdown_trigger: Trigger | None = None,
+    shutdown_trigger: Callable[[], Awaitable[object]] | None = None,
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
     **options: Any,
 ) -> None:

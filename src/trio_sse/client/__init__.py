@@ -13,12 +13,14 @@ except ModuleNotFoundError as _error:
     ) from None
 from ._errors import BadResponse, ConnectionFailed, ConnectionLost, UnreadableEvent
 from ._retry import Retry
+from ._values import EventTypes
 
 __all__ = (
     "BadResponse",
     "ConnectionFailed",
     "ConnectionLost",
     "EventSource",
+    "EventTypes",
     "ReadyState",
     "Retry",
     "UnreadableEvent",

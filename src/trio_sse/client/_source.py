@@ -185,7 +185,7 @@ class EventSource:
         Raises:
             TypeError: There is a class that JSON cannot be read into.
         """
-        return Values(self, ValueReader(classes))
+        return Values(self, ValueReader(classes).read)
 
     async def _next(self) -> ServerSentEvent:
         while not self._pending:
@@ -274,9 +274,9 @@ class EventSource:
 class Values(Generic[T]):
     """The values of a source's events; see `EventSource.values`."""
 
-    def __init__(self, source: EventSource, reader: ValueReader[T]) -> None:
+    def __init__(self, source: EventSource, read: Callable[[ServerSentEvent], T | ServerSentEvent]) -> None:
         self._source = source
-        self._reader = reader
+        self._read = read
 
     def __aiter__(self) -> Self:
         return self
@@ -290,4 +290,4 @@ class Values(Generic[T]):
             ConnectionFailed: As for the source.
             EventTooLarge: As for the source.
         """
-        return self._reader.read(await anext(self._source))
+        return self._read(await anext(self._source))

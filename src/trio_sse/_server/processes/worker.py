@@ -10,8 +10,9 @@ from typing import Any
 
 import trio
 
+from ...asgi import ASGIApp
 from ..config import StreamConfig
-from ..serve import ASGIApp, serve
+from ..serve import serve
 from .channel import CUT, READY, note_early
 
 __all__ = ("work",)

@@ -1,0 +1,24 @@
+"""What routes and services consist of, for programs that read them: `for step in route.steps: …`.
+
+Owns no code: it names the public values of the room `_routes` that are not needed to write an app. `Route`, `SSE` and
+the other builders are at the top of the package.
+"""
+
+from ._http.paths import Path
+from ._routes.options import ShutdownPolicy
+from ._routes.providers import Provider, Scope
+from ._routes.steps import AnyOf, Guard, ReadBody, ReadQuery, Step, Typed, Use
+
+__all__ = (
+    "AnyOf",
+    "Guard",
+    "Path",
+    "Provider",
+    "ReadBody",
+    "ReadQuery",
+    "Scope",
+    "ShutdownPolicy",
+    "Step",
+    "Typed",
+    "Use",
+)
