@@ -57,7 +57,7 @@ class Parser:
 
 
 def of_our_decoder(chunks: Sequence[bytes]) -> Parsed:
-    """`trio_sse.Decoder`."""
+    """`trio_sse.wire.Decoder`."""
     decoder = Decoder()
     events = [event for chunk in chunks for event in decoder.feed(chunk)]
     return Parsed([seen(event) for event in events], decoder.retry, decoder.last_event_id or "")
@@ -162,7 +162,7 @@ HTTPX_SSE_DIFFERENCES: Final[Mapping[str, str]] = {
 }
 
 PARSERS: Final[Mapping[str, Parser]] = {
-    "trio_sse.Decoder": Parser(of_our_decoder),
+    "trio_sse.wire.Decoder": Parser(of_our_decoder),
     "trio_sse.client": Parser(of_our_client),
     "httpx-sse": Parser(parsed_by_httpx_sse, HTTPX_SSE_DIFFERENCES),
 }

@@ -24,7 +24,7 @@ def test_differences_are_those_of_cases(parser: Parser) -> None:
     assert set(parser.differences) <= {case.name for case in CASES} | {case.name for case in ENCODED}
 
 
-@pytest.mark.parametrize("name", ["trio_sse.Decoder", "trio_sse.client"])
+@pytest.mark.parametrize("name", ["trio_sse.wire.Decoder", "trio_sse.client"])
 def test_ours_have_no_differences(name: str) -> None:
     assert not PARSERS[name].differences
 
