@@ -279,12 +279,14 @@ class EventTooLarge(DecodeError):
     """One received event, or one line of it, is larger than the reader allows.
 
     Attributes:
-        limit: The limit that was passed, in bytes.
+        limit: The limit that was exceeded, in bytes.
+        option: The option that sets the limit: `max_size` of a decoder, `max_event_size` of an event source.
     """
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit)
+    def __init__(self, limit: int, option: str = "max_size") -> None:
+        super().__init__(limit, option)
         self.limit = limit
+        self.option = option
 
     def __str__(self) -> str:
-        return f"an event is larger than {self.limit} bytes: raise max_size if that is legitimate"
+        return f"an event is larger than {self.limit} bytes: raise {self.option} if that is legitimate"

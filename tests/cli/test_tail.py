@@ -170,7 +170,7 @@ def test_a_failure_is_told_in_one_line(
     assert status == 1
     assert capsys.readouterr().err.splitlines()[-1] in (
         "trio-sse: http://server/stream: the answer is 404 Not Found",
-        "trio-sse: an event is larger than 1048576 bytes: raise max_size if that is legitimate",
+        "trio-sse: an event is larger than 1048576 bytes: raise --max-event-size if that is legitimate",
     )
 
 
@@ -186,6 +186,29 @@ def test_a_failure_is_told_in_one_line(
 def test_options_that_make_no_sense_are_a_usage_error(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["tail", *arguments]) == 2
     assert capsys.readouterr().err.startswith("trio-sse: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--read-timeout", "-1"], "--read-timeout must be a number of seconds above 0, not -1.0"),
+        (["--last-event-id", "a\nb"], "no header can carry the --last-event-id 'a\\nb'"),
+        (["-H", "Last-Event-ID: 1"], "pass --last-event-id instead of the header Last-Event-ID"),
+    ],
+)
+def test_an_error_names_the_commands_option(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["tail", "http://server/", *arguments]) == 2
+    assert capsys.readouterr().err.startswith(f"trio-sse: {message}")
+
+
+def test_the_largest_event_is_an_option(
+    tail: Callable[..., tuple[int, Server]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _ = tail("--max-event-size", "10", answers=(streaming(b"data: 12345678901\n\n"),))
+    assert status == 1
+    assert "an event is larger than 10 bytes: raise --max-event-size" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [["-H", "nothing"], ["--count", "0"], ["--count", "x"], ["--read-timeout", "x"]])

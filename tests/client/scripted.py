@@ -6,7 +6,7 @@ left behind, and it knows which of its answers are still open.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import attrs
@@ -28,14 +28,16 @@ class Answer:
     Attributes:
         steps: The body: bytes to send, seconds to wait, an error that is raised while the next are awaited.
         status: The status.
-        headers: The headers; a stream's content type unless others are given.
+        headers: The headers, by name or as pairs; a stream's content type unless others are given.
         after: Seconds until the headers are sent.
+        reason: The reason phrase; that of the status unless given.
     """
 
     steps: tuple[Step, ...]
     status: int = 200
-    headers: Mapping[str, str] = {"content-type": "text/event-stream"}
+    headers: Mapping[str, str] | Sequence[tuple[str, Any]] = {"content-type": "text/event-stream"}
     after: float = 0.0
+    reason: bytes | None = None
 
 
 def streaming(*steps: Step, **options: Any) -> Answer:
@@ -112,7 +114,10 @@ class Server(httpx2.AsyncBaseTransport):
             await trio.lowlevel.checkpoint()
             raise answer
         await trio.sleep(answer.after)
-        return httpx2.Response(answer.status, headers=dict(answer.headers), stream=_Stream(self, answer.steps))
+        headers: Any = list(answer.headers.items() if isinstance(answer.headers, Mapping) else answer.headers)
+        extensions = {} if answer.reason is None else {"reason_phrase": answer.reason}
+        stream = _Stream(self, answer.steps)
+        return httpx2.Response(answer.status, headers=headers, stream=stream, extensions=extensions)
 
     def source(self, url: str = "http://server/stream", **options: Any) -> EventSource:
         """A source that reads from it, with jitter that is always nothing unless a `retry` is given."""

@@ -101,6 +101,42 @@ async def test_a_server_that_asks_for_no_wait_is_not_hammered(autojump_clock: Mo
     assert await run(server, jitter=max) == pytest.approx([0.1, 0.2, 0.4, 0.8], abs=0.03)
 
 
+@pytest.mark.parametrize("body", [b"data: a\n\n", b"retry: 0\nid: 1\ndata: a\n\n"])
+async def test_a_server_that_ends_at_once_is_asked_less_often_even_if_it_sends_events(
+    body: bytes, autojump_clock: MockClock
+) -> None:
+    server = Server(*[streaming(body)] * 12, GONE)
+    expected = [min(0.1 * 2**n, 60) for n in range(12)]
+    assert await run(server, jitter=max, delay=0) == pytest.approx(expected, abs=0.03)
+
+
+async def test_on_average_a_server_that_asks_for_no_wait_is_asked_three_times_a_minute(
+    autojump_clock: MockClock,
+) -> None:
+    server = Server(*[streaming(b"retry: 0\ndata: a\n\n")] * 10_000)
+    with trio.move_on_after(3600):
+        await run(server, jitter=Random(1).uniform)
+    assert len(server.requests) < 3 * 60
+
+
+@pytest.mark.parametrize(("lasts", "asked"), [(0.5, 0), (0.35, 200), (0, 500), (30, 0)])
+async def test_a_connection_that_lasted_and_brought_an_event_is_a_success(
+    lasts: float, asked: int, autojump_clock: MockClock
+) -> None:
+    """A server that answers polls, for instance, is asked at the pace that it sets."""
+    server = Server(*[streaming(f"retry: {asked}\ndata: a\n\n".encode(), lasts)] * 5, GONE)
+    cycle = lasts + asked / 1000 + max(0.1, asked / 1000)
+    assert await run(server, jitter=max) == pytest.approx([cycle] * 5, abs=0.03)
+
+
+async def test_an_event_begins_the_count_of_attempts_anew_even_if_the_connection_did_not_last(
+    autojump_clock: MockClock,
+) -> None:
+    server = Server(*[streaming(b"retry: 0\ndata: a\n\n")] * 10, GONE)
+    await run(server, max_attempts=2)
+    assert len(server.requests) == 11
+
+
 def test_a_thousand_failures_do_not_overflow() -> None:
     backoff = Backoff(Retry(jitter=max))
     assert [backoff.wait_after(LOST) for _ in range(2000)][-1] == 63
@@ -150,6 +186,11 @@ async def test_retry_after_is_heeded(autojump_clock: MockClock) -> None:
         ({"retry-after": "Mon, 01 Jan 2024 00:00:00 GMT", "date": "Mon, 01 Jan 2024 00:00:09 GMT"}, 0),
         ({"retry-after": "Mon, 01 Jan 2024 00:00:00 -0000", "date": "Mon, 01 Jan 2023 00:00:00 GMT"}, 0),
         ({"retry-after": "Mon, 01 Jan 2024 00:00:09 GMT", "date": "yesterday"}, 0),
+        ({"retry-after": "\xa07"}, 0),
+        ({"retry-after": "Mon, 01 Jan 2024 00:00:0٩ GMT", "date": "Mon, 01 Jan 2024 00:00:00 GMT"}, 0),
+        ({"retry-after": "Mon, 01 Jan 2024 99999999999:00:00 GMT"}, 0),
+        ({"retry-after": "Mon, 01 Jan 2024 00:00:00 +99999999999999"}, 0),
+        ({"retry-after": "Mon, 01 Jan 2024 00:00:09 GMT", "date": "Mon, 01 Jan 2024 99999999999:00:00 GMT"}, 0),
     ],
 )
 def test_what_a_retry_after_says(headers: dict[str, str], seconds: float) -> None:

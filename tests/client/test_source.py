@@ -270,6 +270,46 @@ async def test_parameters_of_the_content_type_do_not_matter(found: str, autojump
     assert await data_of(server.source()) == ["a"]
 
 
+@pytest.mark.parametrize(
+    "types", [["text/html", "text/event-stream"], ["text/event-stream", "*/*"], ["text/plain, text/event-stream"]]
+)
+async def test_of_two_content_types_the_last_counts(types: list[str], autojump_clock: MockClock) -> None:
+    headers = [("content-type", found) for found in types]
+    server = Server(streaming(b"data: a\n\n", headers=headers), GONE)
+    assert await data_of(server.source()) == ["a"]
+
+
+async def test_a_last_content_type_that_is_another_is_final(autojump_clock: MockClock) -> None:
+    server = Server(streaming(headers=[("content-type", "text/event-stream"), ("content-type", "text/html")]))
+    with pytest.raises(BadResponse, match="the answer is text/event-stream, text/html, and not text/event-stream"):
+        await data_of(server.source())
+
+
+HOSTILE = "\x1b[2J\x9b\u2028\r\n"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer((), headers=[("content-type", f"text/{HOSTILE}".encode())]),
+        Answer((), status=404, reason=HOSTILE.encode("utf-8")),
+        Answer((), status=302, headers=[("location", f"http://{HOSTILE}/".encode())]),
+        httpx2.ConnectError(HOSTILE),
+        httpx2.UnsupportedProtocol(HOSTILE),
+        h2.exceptions.ProtocolError(HOSTILE),
+    ],
+)
+async def test_text_of_the_server_has_no_power_over_terminals_and_logs(
+    answer: Answer | Exception, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
+) -> None:
+    for attempts in (1, 2):
+        with pytest.raises(ConnectionFailed) as caught:
+            await data_of(Server(*[answer] * attempts).source(retry=Retry(max_attempts=attempts, delay=0)))
+        assert str(caught.value).isprintable()
+        assert caught.value.reason.isprintable()
+    assert all(record.getMessage().isprintable() for record in caplog.records if record.name == "trio_sse.client")
+
+
 async def test_a_refusal_after_a_reconnect_is_final_and_closes(autojump_clock: MockClock) -> None:
     server = Server(streaming(b"data: a\n\n"), refusing(404))
     async with server.source() as source:
@@ -303,7 +343,7 @@ async def test_an_event_that_is_too_large_is_final(autojump_clock: MockClock) ->
     server = Server(streaming(b"id: 1\ndata: a\n\nid: 2\ndata: " + b"x" * 2000, HANG))
     async with server.source(max_event_size=1000) as source:
         assert (await anext(source)).data == "a"
-        with trio.fail_after(1), pytest.raises(EventTooLarge):
+        with trio.fail_after(1), pytest.raises(EventTooLarge, match="1000 bytes: raise max_event_size"):
             await anext(source)
         assert source.last_event_id == "1"
         assert source.ready_state is ReadyState.CLOSED
@@ -492,7 +532,7 @@ async def test_two_tasks_cannot_iterate_at_once(autojump_clock: MockClock) -> No
         ({"connect_timeout": 0}, "connect_timeout"),
         ({"read_timeout": -1}, "read_timeout"),
         ({"read_timeout": float("nan")}, "read_timeout"),
-        ({"max_event_size": 0}, "max_size"),
+        ({"max_event_size": 0}, "max_event_size must be"),
         ({"last_event_id": "a\nb"}, "last_event_id"),
         ({"headers": {"a b": "c"}}, "no name of a header"),
         ({"headers": {"a": "b\r\nc: d"}}, "control character"),

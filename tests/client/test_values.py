@@ -75,7 +75,7 @@ async def test_data_that_do_not_fit_are_an_error_with_the_event(data: str, autoj
     server = Server(streaming(sent(event, ServerSentEvent(Tick(2), "tick", "2")), HANG))
     async with server.source() as source:
         ticks = source.values({"tick": Tick})
-        with pytest.raises(UnreadableEvent, match="event 'tick' is no Tick: ") as caught:
+        with pytest.raises(UnreadableEvent, match="event 'tick' is not a Tick: ") as caught:
             await anext(ticks)
         assert (caught.value.event, caught.value.wanted) == (event, Tick)
         assert source.last_event_id == "1"
@@ -86,15 +86,23 @@ async def test_data_that_do_not_fit_are_an_error_with_the_event(data: str, autoj
 async def test_data_that_are_nested_without_end_are_an_error_as_well(autojump_clock: MockClock) -> None:
     server = Server(streaming(b"event: deep\ndata: " + b"[" * 100_000 + b"\n\n", HANG))
     async with server.source() as source:
-        with pytest.raises(UnreadableEvent, match="'deep' is no list: "):
+        with pytest.raises(UnreadableEvent, match="'deep' is not a list: "):
             await anext(source.values({"deep": list}))
 
 
 async def test_text_of_the_wrong_kind_is_an_error_as_well(autojump_clock: MockClock) -> None:
     server = Server(streaming(b"event: color\ndata: blue\n\n", HANG))
     async with server.source() as source:
-        with pytest.raises(UnreadableEvent, match="'color' is no Color"):
+        with pytest.raises(UnreadableEvent, match="'color' is not a Color"):
             await anext(source.values({"color": Color}))
+
+
+async def test_data_have_no_power_over_terminals_and_logs(autojump_clock: MockClock) -> None:
+    server = Server(streaming("event: color\ndata: \x1b[2J\u2028\nevent: a\x1bb\n\n".encode(), HANG))
+    async with server.source() as source:
+        with pytest.raises(UnreadableEvent) as caught:
+            await anext(source.values({"a\x1bb": Color}))
+        assert str(caught.value).isprintable()
 
 
 async def test_a_plain_class_is_refused_at_once(autojump_clock: MockClock) -> None:

@@ -146,6 +146,9 @@ def _add_tail(command: argparse.ArgumentParser) -> None:
     command.add_argument("-n", "--count", metavar="N", type=_count, help="end after so many events")
     command.add_argument("--no-reconnect", dest="reconnect", action="store_false", help="end with the connection")
     command.add_argument("--read-timeout", metavar="SECONDS", type=float, help="connect again after so much silence")
+    command.add_argument(
+        "--max-event-size", metavar="BYTES", type=_count, default=1024 * 1024, help="the largest event"
+    )
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -1,25 +1,26 @@
-"""`trio-sse tail`: a stream on a terminal or in a pipe.
+"""`trio-sse tail`: print a stream to a terminal or to a pipe.
 
-Owns what an event looks like to a person and to a program, and how the command ends. Must not know the parsing of
-arguments.
+Owns what an event looks like to a person and to a program, and how the command ends. Does not know how arguments are
+parsed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from datetime import UTC, datetime
+from typing import Final
 
 import attrs
 import httpx2
 import msgspec
 import trio
 
-from ..client._errors import ConnectionFailed
-from ..client._retry import Retry
-from ..client._source import EventSource
+from .._ground.escape import escape
+from ..client import ConnectionFailed, EventSource, Retry
 from ..errors import DecodeError
 from ..wire import ServerSentEvent
 
@@ -27,10 +28,13 @@ __all__ = ("Options", "as_json", "as_text", "run")
 
 INDENT = "    "
 
+_PARAMETER: Final = re.compile(r"\b(last_event_id|max_event_size|read_timeout)\b(?:=…)?")
+"""The parameters of `EventSource` that are options of this command, as its errors name them."""
+
 
 @attrs.frozen(kw_only=True)
 class Options:
-    """What the command line says; see `docs/reference/cli.md`."""
+    """The command's options; see `docs/reference/cli.md`."""
 
     url: str
     json: bool = False
@@ -41,13 +45,14 @@ class Options:
     count: int | None = None
     reconnect: bool = True
     read_timeout: float | None = None
+    max_event_size: int = 1024 * 1024
 
     def source(self) -> EventSource:
         """The source to read.
 
         Raises:
-            ValueError: An option makes no sense.
-            httpx2.InvalidURL: Nor does the URL.
+            ValueError: An option is wrong.
+            httpx2.InvalidURL: The URL is wrong.
         """
         return EventSource(
             self.url,
@@ -56,6 +61,7 @@ class Options:
             content=self.data,
             last_event_id=self.last_event_id,
             read_timeout=self.read_timeout,
+            max_event_size=self.max_event_size,
             retry=Retry() if self.reconnect else Retry(max_attempts=1, after_end=False),
             on_open=lambda: tell("connected"),
             on_retry=lambda error, seconds: tell(f"{error}; trying again in {seconds:.1f} s"),
@@ -63,19 +69,19 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Print a stream until it is over; the result is the process's exit status."""
+    """Print a stream until it ends; return the process's exit status."""
     try:
         source = options.source()
     except (ValueError, httpx2.InvalidURL) as error:
-        tell(str(error))
+        tell(with_flags(error))
         return 2
     try:
         trio.run(_print_events, source, options)
     except (ConnectionFailed, DecodeError) as error:
-        tell(str(error))
+        tell(with_flags(error))
         return 1
     except BrokenPipeError:
-        _forget_output()
+        _discard_output()
         return 0
     except KeyboardInterrupt:
         return 130
@@ -87,7 +93,7 @@ async def _print_events(source: EventSource, options: Options) -> None:
     printed = 0
     async with source:
         async for event in source:
-            # Blocking on purpose: a pipe that is full is to hold the stream back, and there is nothing else to run.
+            # This blocks on purpose: a full pipe must slow the stream down, and no other task is running.
             print(show(event, datetime.now(UTC)), flush=True)
             printed += 1
             if printed == options.count:
@@ -96,12 +102,17 @@ async def _print_events(source: EventSource, options: Options) -> None:
 
 
 def tell(news: str) -> None:
-    """Say something about the connection, beside the events."""
-    print(f"trio-sse: {visible(news)}", file=sys.stderr, flush=True)
+    """Report something about the connection, on the standard error."""
+    print(f"trio-sse: {escape(news)}", file=sys.stderr, flush=True)
 
 
-def _forget_output() -> None:
-    """Whoever read our output has gone: let the interpreter's last flush go nowhere, too."""
+def with_flags(error: Exception) -> str:
+    """An error's message that names this command's options in place of the parameters of `EventSource`."""
+    return _PARAMETER.sub(lambda found: "--" + found[1].replace("_", "-"), str(error))
+
+
+def _discard_output() -> None:
+    """The reader of our output is gone: let the interpreter's last flush write to nothing."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -118,7 +129,7 @@ def as_json(event: ServerSentEvent, received: datetime) -> str:
 
 
 def as_text(event: ServerSentEvent, received: datetime) -> str:
-    """One event for a person: on one line if it fits, with its data indented below otherwise."""
+    """One event for a person: on one line if it fits, otherwise with its data indented below."""
     time = received.astimezone().strftime("%H:%M:%S.%f")[:-3]
     head = f"{time}  {event.event or 'message'}"
     if event.id:
@@ -127,20 +138,18 @@ def as_text(event: ServerSentEvent, received: datetime) -> str:
         head += f"  (retry {event.retry} ms)"
     line, lines = _pretty(str(event.data))
     if line is not None and len(head) + 2 + len(line) <= shutil.get_terminal_size().columns:
-        return visible(f"{head}  {line}".rstrip(" "))
-    return "\n".join([visible(head), *(INDENT + visible(text) for text in lines)])
+        return _visible(f"{head}  {line}".rstrip(" "))
+    return "\n".join([_visible(head), *(INDENT + _visible(text) for text in lines)])
 
 
 def _pretty(data: str) -> tuple[str | None, list[str]]:
-    """Data on one line, if they can be, and on several. JSON is laid out anew, its values are left as they came."""
+    """Data on one line, if that is possible, and on several. JSON is indented; its values are not changed."""
     try:
         return msgspec.json.format(data, indent=0), msgspec.json.format(data, indent=2).split("\n")
     except (ValueError, RecursionError):
         return None if "\n" in data else data, data.split("\n")
 
 
-def visible(text: str) -> str:
-    """A stranger's text without its power over the terminal: what cannot be printed is written as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\t" else c.encode("unicode_escape").decode() for c in text)
+def _visible(text: str) -> str:
+    """Escape what could control the terminal. A tab cannot, and data are often made of columns."""
+    return "\t".join(map(escape, text.split("\t")))

@@ -20,6 +20,7 @@ import trio
 
 from ._body import Body
 from ._errors import BadResponse, ConnectionFailed, ConnectionLost
+from ._media_type import media_type
 from ._subscription import Subscription
 
 __all__ = ("Connection", "Connector")
@@ -161,9 +162,10 @@ def wrong_with(response: httpx2.Response) -> str | None:
     """What keeps a response from being a stream: WHATWG HTML, 9.2.3, takes 200 with its content type alone."""
     if response.status_code != 200:
         return f"the answer is {response.status_code} {response.reason_phrase}".rstrip()
-    content_type = response.headers.get("content-type", "")
-    if content_type.partition(";")[0].strip().lower() != "text/event-stream":
-        return f"the answer is {content_type or 'of no type'}, and not text/event-stream"
+    types = [value for name, value in response.headers.raw if name.lower() == b"content-type"]
+    if media_type(types) != b"text/event-stream":
+        shown = b", ".join(types).decode("latin-1")
+        return f"the answer is {shown or 'of no type'}, and not text/event-stream"
     return None
 
 

@@ -1,40 +1,42 @@
-"""What can go wrong on the reader's side.
+"""The client's exceptions.
 
-Owns the exceptions. Must not know when a connection is tried again: `_retry` does.
+Owns what they carry and say. Does not know when a source connects again: `_retry` does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .._ground.escape import escape
 from ..wire import ServerSentEvent
 
 __all__ = ("BadResponse", "ConnectionFailed", "ConnectionLost", "UnreadableEvent")
 
 
 class ConnectionFailed(Exception):
-    """There is no stream, and to ask again for the same would not help.
+    """There is no stream, and the same request would fail again.
 
     Attributes:
-        url: What was asked, without user, password and query, which may hold secrets.
-        reason: What happened.
+        url: The URL of the source, without user, password, query and fragment, which may hold secrets.
+        reason: What happened. Characters from the server that cannot be printed are escaped.
     """
 
     def __init__(self, url: str, reason: str, *more: object) -> None:
-        super().__init__(url, reason, *more)
-        self.url = url
-        self.reason = reason
+        # Escaped here, since a reason phrase, a content type or a redirect's location may hold any byte.
+        self.url = escape(url)
+        self.reason = escape(reason)
+        super().__init__(self.url, self.reason, *more)
 
     def __str__(self) -> str:
         return f"{self.url}: {self.reason}"
 
 
 class ConnectionLost(ConnectionFailed):
-    """A connection has ended, or could not be made in time. The cause, if the network told one, is `__cause__`."""
+    """A connection ended, or could not be made in time. `__cause__` is the network's error, if there was one."""
 
 
 class BadResponse(ConnectionFailed):
-    """The server has answered with something else than a stream: another status, or another content type.
+    """The response is not a stream: it has another status than 200, or another content type.
 
     Attributes:
         status: The HTTP status.
@@ -50,19 +52,19 @@ class BadResponse(ConnectionFailed):
 
 
 class UnreadableEvent(ValueError):
-    """The data of an event does not fit the class that was named for it. The stream goes on.
+    """The data of an event do not fit the class that was given for its name. The stream continues.
 
     Attributes:
-        event: The event as it came.
+        event: The event as received.
         wanted: The class.
-        reason: What does not fit.
+        reason: What does not fit. Characters that cannot be printed are escaped.
     """
 
     def __init__(self, event: ServerSentEvent, wanted: type[object], reason: str) -> None:
-        super().__init__(event, wanted, reason)
         self.event = event
         self.wanted = wanted
-        self.reason = reason
+        self.reason = escape(reason)
+        super().__init__(event, wanted, self.reason)
 
     def __str__(self) -> str:
-        return f"event {self.event.event or 'message'!r} is no {self.wanted.__name__}: {self.reason}"
+        return f"event {self.event.event or 'message'!r} is not a {self.wanted.__name__}: {self.reason}"

@@ -1,6 +1,6 @@
 """When to connect again, and when to give up.
 
-Owns the policy and its count of failures. Must not know how one connects, and never waits itself.
+Owns the policy and the count of failures. Does not know how a connection is made, and never waits.
 """
 
 from __future__ import annotations
@@ -19,8 +19,14 @@ from ._errors import BadResponse, ConnectionFailed, ConnectionLost
 __all__ = ("Backoff", "Retry")
 
 TEMPORARY: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-LEAST_STEP = 0.1
-MOST_DOUBLINGS = 64
+MIN_SPAN: Final = 0.1
+"""The least upper bound of the random part, in seconds, for servers that ask for `retry: 0`."""
+
+MIN_CYCLE: Final = 0.5
+"""A connection that ends sooner than this, with the reconnection time added, is not a success, even if it brought an
+event. Firefox never waits less than that between two connections."""
+
+MAX_DOUBLINGS: Final = 64
 
 
 def _to_statuses(values: Iterable[int]) -> frozenset[int]:
@@ -29,35 +35,38 @@ def _to_statuses(values: Iterable[int]) -> frozenset[int]:
 
 def _check_seconds(_retry: object, field: attrs.Attribute[float], value: float) -> None:
     if not 0 <= value < math.inf:
-        raise ValueError(f"{field.name} is a number of seconds, 0 or more, not {value!r}")
+        raise ValueError(f"{field.name} must be a number of seconds, 0 or more, not {value!r}")
 
 
 def _check_attempts(_retry: object, _field: object, value: int | None) -> None:
     if value is not None and value < 1:
-        raise ValueError(f"max_attempts is 1 or more, or None for no limit, not {value!r}")
+        raise ValueError(f"max_attempts must be 1 or more, or None for no limit, not {value!r}")
 
 
 @attrs.frozen(kw_only=True)
 class Retry:
-    """When a source connects again: a value that many sources can share.
+    """When a source connects again: an immutable value that many sources can share.
 
-    The wait is the reconnection time (`retry:` of the server, else `delay`), as WHATWG HTML, 9.2.3, demands, and on top
-    of it a random part ("full jitter"), so that the clients of a server that has restarted do not all return at once.
-    The random part is chosen between 0 and the reconnection time for the first attempt; that limit doubles with each
-    further attempt, up to `max_delay`. An event begins the count anew, as does a connection that has stood as long as
-    `max_delay`.
+    A source waits for the reconnection time (the server's `retry:`, else `delay`), as WHATWG HTML, 9.2.3, demands, plus
+    a random time ("full jitter"), so that the clients of a server that has restarted do not reconnect at the same
+    moment. The random time is between 0 and the reconnection time (at least 0.1 seconds) before the first attempt. That
+    limit doubles with each further attempt, up to `max_delay`.
+
+    The doubling starts over after a connection that brought an event, and after one that lasted as long as `max_delay`.
+    A connection that lasted less than half a second, the reconnection time included, does not count: a server that asks
+    for `retry: 0`, sends an event and closes is asked less and less often.
 
     Attributes:
-        delay: The reconnection time until the server names one, in seconds.
-        max_delay: How far the random part grows, in seconds.
-        max_asked: The most that is granted to a server's `retry:` or `Retry-After`, in seconds.
-        max_attempts: After how many attempts in a row that brought no event the last one's error is raised; 1 never
-            reconnects, None (the default) never gives up.
-        statuses: The statuses that count as temporary: 408, 425, 429, 500, 502, 503 and 504 unless set. For a browser
-            every status but 200 is final; `statuses=()` does the same. `Retry-After` is heeded.
-        after_end: Whether an orderly end of the stream is a reason to connect again, as it is for a browser. If not,
+        delay: The reconnection time until the server sends one, in seconds.
+        max_delay: The upper limit of the random time, in seconds.
+        max_asked: The upper limit of the server's `retry:` or `Retry-After`, in seconds.
+        max_attempts: The number of attempts in a row without an event after which the last one's error is raised; 1
+            never reconnects, None (the default) never gives up.
+        statuses: The statuses that count as temporary: 408, 425, 429, 500, 502, 503 and 504 by default. A browser
+            takes every status but 200 as final; `statuses=()` does the same. `Retry-After` is respected.
+        after_end: Whether to connect again when the server ends the stream in order, as a browser does. If not,
             iteration ends there: right for a stream that answers one question.
-        jitter: Chooses the random part between two numbers. `random.Random(7).uniform` makes it repeatable.
+        jitter: Chooses the random time between two numbers. `random.Random(7).uniform` makes it repeatable.
 
     Raises:
         ValueError: A number is out of range.
@@ -72,36 +81,48 @@ class Retry:
     jitter: Callable[[float, float], float] = attrs.field(default=random.uniform, repr=False)
 
     def allows(self, error: ConnectionFailed) -> bool:
-        """Whether to connect again after this."""
+        """Whether to connect again after this error."""
         if isinstance(error, BadResponse):
             return error.status in self.statuses
         return isinstance(error, ConnectionLost)
 
 
 class Backoff:
-    """The state of one source: what the server asked for, and how many attempts have failed in a row."""
+    """The state of one source: the server's reconnection time, and how many attempts have failed in a row.
+
+    There are two counts, since an event is enough for `max_attempts` to start over, but not for the delay: a server
+    that sends one event, closes, and asks for no delay would otherwise be asked 20 times a second for ever.
+    """
 
     def __init__(self, retry: Retry) -> None:
         self._retry = retry
         self._failures = 0
+        self._doublings = -1
+        self._brought_event = False
         self._base = retry.delay
 
     def asked(self, milliseconds: int) -> None:
-        """The server has named a reconnection time."""
+        """The server has sent a reconnection time."""
         self._base = min(milliseconds / 1000, self._retry.max_asked)
 
     def succeeded(self) -> None:
-        """An event has come: count anew."""
+        """An event has come."""
         self._failures = 0
+        self._brought_event = True
 
-    def stood(self, seconds: float) -> None:
-        """A connection has ended after so long."""
+    def lasted(self, seconds: float) -> None:
+        """A connection has ended after this time."""
         if seconds >= self._retry.max_delay:
             self._failures = 0
+            self._doublings = -1
+        elif self._brought_event and seconds + self._base >= MIN_CYCLE:
+            self._doublings = -1
+        self._brought_event = False
 
     def wait_after(self, error: ConnectionFailed) -> float | None:
-        """Count a failure. How many seconds to wait before the next attempt; None if there is to be none."""
+        """Count a failure. The seconds to wait before the next attempt; None if there will not be one."""
         self._failures += 1
+        self._doublings = min(self._doublings + 1, MAX_DOUBLINGS)
         if not self._retry.allows(error):
             return None
         if self._failures == self._retry.max_attempts:
@@ -111,22 +132,23 @@ class Backoff:
         return max(self._base, min(asked, self._retry.max_asked)) + self._retry.jitter(0, self._span())
 
     def _span(self) -> float:
-        """How large the random part may be. A server that asks for no wait at all is not hammered either."""
-        doublings = min(self._failures - 1, MOST_DOUBLINGS)
-        return min(max(self._base, LEAST_STEP) * 2.0**doublings, self._retry.max_delay)
+        """The upper limit of the random time."""
+        return min(max(self._base, MIN_SPAN) * 2.0**self._doublings, self._retry.max_delay)
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
     """The seconds that a response's `Retry-After` asks for (RFC 9110, 10.2.3); 0 if it asks for none.
 
-    A date is held against the server's own, so that it does not matter whether the clocks agree.
+    A date is compared with the response's own date, so that it does not matter whether the two clocks agree.
     """
-    value = headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdigit():
+    value = headers.get("retry-after", "").strip(" \t")
+    if not value.isascii():  # Python's parsers take the digits of every script
+        return 0.0
+    if value.isdigit():
         return float(value[:10])
     try:
         until = parsedate_to_datetime(value)
         now = parsedate_to_datetime(headers["date"]) if "date" in headers else datetime.now(UTC)
         return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError):  # no date; or one with a time zone and one without
+    except (ValueError, TypeError, OverflowError):  # not a date; one of two without a time zone; an hour out of range
         return 0.0

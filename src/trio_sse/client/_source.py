@@ -18,7 +18,7 @@ from typing import Generic, Self, TypeVar
 import httpx2
 import trio
 
-from ..errors import DecodeError
+from ..errors import DecodeError, EventTooLarge
 from ..wire import DONE_ID, Decoder, ServerSentEvent
 from ._connection import Connection, Connector
 from ._errors import ConnectionFailed, ConnectionLost
@@ -96,8 +96,11 @@ class EventSource:
         on_retry: Callable[[ConnectionFailed, float], object] | None = None,
     ) -> None:
         silence = math.inf if read_timeout is None else read_timeout
-        if not (connect_timeout > 0 and silence > 0):
-            raise ValueError("connect_timeout and read_timeout are numbers of seconds above 0")
+        for option, seconds in (("connect_timeout", connect_timeout), ("read_timeout", silence)):
+            if not seconds > 0:
+                raise ValueError(f"{option} must be a number of seconds above 0, not {seconds!r}")
+        if max_event_size < 1:
+            raise ValueError(f"max_event_size must be at least 1 byte, not {max_event_size!r}")
         if last_event_id and header_value(last_event_id) is None:
             raise ValueError(f"no header can carry the last_event_id {last_event_id[:80]!r}")
         subscription = Subscription.of(url, method, headers or {}, content, json)
@@ -240,7 +243,10 @@ class EventSource:
             await self.aclose()
 
     def _take(self, chunk: bytes) -> None:
-        events = self._decoder.feed(chunk)
+        try:
+            events = self._decoder.feed(chunk)
+        except EventTooLarge as error:
+            raise EventTooLarge(error.limit, "max_event_size") from None  # the decoder would name its own option
         if self._decoder.retry is not None:
             self._backoff.asked(self._decoder.retry)
         if events:
@@ -263,7 +269,7 @@ class EventSource:
         if connection is None:
             return
         self._state = ReadyState.CONNECTING
-        self._backoff.stood(trio.current_time() - self._opened_at)
+        self._backoff.lasted(trio.current_time() - self._opened_at)
         await connection.aclose()
 
     @staticmethod

@@ -1,6 +1,6 @@
-"""From events to values of the classes that a route names.
+"""From events to values of the classes that a route declares.
 
-Owns the reading of an event's data. Must not know where the events come from.
+Owns the reading of an event's data. Does not know where the events come from.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class ValueReader(Generic[T]):
     """Reads the data of events by their names.
 
     Raises:
-        TypeError: There is a class that JSON cannot be read into.
+        TypeError: JSON cannot be read into one of the classes.
     """
 
     def __init__(self, classes: EventTypes[T]) -> None:
@@ -34,7 +34,7 @@ class ValueReader(Generic[T]):
             self._readers[name] = (cls, _reader(cls))
 
     def read(self, event: ServerSentEvent) -> T | ServerSentEvent:
-        """The value of an event; the event itself, if its name has no class.
+        """The value of an event; the event itself, if there is no class for its name.
 
         Raises:
             UnreadableEvent: The data do not fit the class.
@@ -45,14 +45,14 @@ class ValueReader(Generic[T]):
         cls, read = found
         try:
             return read(str(event.data))
-        except (ValueError, RecursionError) as problem:  # msgspec's own are ValueErrors
+        except (ValueError, RecursionError) as problem:  # msgspec's errors are ValueErrors
             raise UnreadableEvent(event, cls, str(problem)) from problem
 
 
 def _reader(cls: type[T]) -> Callable[[str], T]:
     if isinstance(msgspec.inspect.type_info(cls), msgspec.inspect.CustomType) and not issubclass(cls, str):
         raise TypeError(f"{cls.__name__} is a plain class; make it an attrs class or a dataclass")
-    if issubclass(cls, str):  # text goes out as it is, not as JSON
+    if issubclass(cls, str):  # a str is sent as it is, not as JSON
         return _text_reader(cls)
     return msgspec.json.Decoder(cls).decode
 

@@ -1,0 +1,42 @@
+"""The media type of a response, as browsers determine it.
+
+Owns WHATWG Fetch's "extract a MIME type". Does not know responses, only the values of their `Content-Type` headers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+__all__ = ("media_type",)
+
+_PART: Final = re.compile(rb'(?:[^",]|"(?:[^"\\]|\\.)*(?:"|\\?\Z))*', re.DOTALL)
+"""Text up to a comma that is not in a quoted string. A quoted string may lack its end."""
+
+_ESSENCE: Final = re.compile(rb"([A-Za-z0-9!#$%&'*+.^_`|~-]+/[A-Za-z0-9!#$%&'*+.^_`|~-]+)[ \t\r\n]*(?:;|\Z)", re.DOTALL)
+"""A type and a subtype (MIME Sniffing, 4.4); what is wrong with the parameters does not matter."""
+
+
+def media_type(values: Iterable[bytes]) -> bytes | None:
+    """The media type in lower case, without parameters; None if there is none.
+
+    Of several, be they in one header or in many, the last one counts that is valid and not `*/*`. Servers with a proxy
+    in front do send two.
+    """
+    found = None
+    for part in _split(b", ".join(values)):
+        match = _ESSENCE.match(part.strip(b" \t\r\n"))
+        if match and match[1] != b"*/*":
+            found = match[1].lower()
+    return found
+
+
+def _split(value: bytes) -> Iterator[bytes]:
+    """The parts between the commas: Fetch's "get, decode, and split"."""
+    start = 0
+    while match := _PART.match(value, start):
+        yield match[0]
+        if match.end() == len(value):
+            return
+        start = match.end() + 1
