@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -218,6 +219,47 @@ def test_the_search_finds_what_is_not_exported(
     monkeypatch.setattr(f"{__name__}.SOURCE", tmp_path)
     monkeypatch.setattr(f"{__name__}.PUBLIC", {Definition("_inside", "Shown"): "", Definition("door", "it"): ""})
     assert {found.split()[0] for found in not_exported(Definition("door", "it"))} == missing
+
+
+REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+DIRECTIVE = re.compile(
+    r"^\.\. (?P<directive>currentmodule|automodule|autoclass|autofunction|autoexception|autodata):: (?P<name>\S+)\n"
+    r"(?: +:members: (?P<members>.*)$)?",
+    re.MULTILINE,
+)
+
+
+def documented(page: Path) -> Iterator[tuple[str, str]]:
+    """Each name that a page documents, and its members that are named there, as full names."""
+    module = ""
+    for match in DIRECTIVE.finditer(page.read_text("utf-8")):
+        if match["directive"] in ("currentmodule", "automodule"):
+            module = match["name"]
+        else:
+            yield f"{module}.{match['name']}", match["members"] or ""
+
+
+PAGES = {page.name: list(documented(page)) for page in sorted(REFERENCE.glob("*.rst"))}
+
+
+def test_the_reference_has_every_public_name_once_and_no_other() -> None:
+    found = [name for page in PAGES.values() for name, _ in page]
+    assert sorted(found) == sorted(f"{door}.{definition.name}" for definition, door in PUBLIC.items())
+
+
+def test_the_client_and_the_testing_kit_have_pages_and_the_rest_one() -> None:
+    assert {page: {name.rpartition(".")[0] for name, _ in names} for page, names in PAGES.items()} == {
+        "api.rst": {f"trio_sse.{door}".rstrip(".") for door in DOORS} - {"trio_sse.client", "trio_sse.testing"},
+        "client.rst": {"trio_sse.client"},
+        "testing.rst": {"trio_sse.testing"},
+    }
+
+
+@pytest.mark.parametrize(("name", "members"), [each for page in PAGES.values() for each in page if each[1]])
+def test_the_members_that_the_reference_names_are_there(name: str, members: str) -> None:
+    module, _, last = name.rpartition(".")
+    value = getattr(importlib.import_module(module), last)
+    assert [member for member in members.split(", ") if not hasattr(value, member)] == []
 
 
 def test_every_public_module_is_a_door() -> None:

@@ -9,6 +9,8 @@ Section 9.2.6 is the reader's side of this.  Only CR, LF and CRLF end a line the
 are split here; `str.splitlines` would split at U+2028, VT and others too.
 """
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias

@@ -4,6 +4,8 @@ Owns the event value and the rules for each of its fields.  Must not know how an
 the wire, nor where it came from or goes to.
 """
 
+from __future__ import annotations
+
 import enum
 import re
 from collections.abc import Mapping
