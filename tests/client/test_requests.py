@@ -65,49 +65,7 @@ async def test_json_null_is_a_body(autojump_clock: MockClock) -> None:
     assert (server.requests[0].method, server.requests[0].content) == ("PUT", b"null")
 
 
-# -- redirects
-
-
-@pytest.mark.parametrize(
-    ("status", "method", "body"),
-    [(301, "GET", b""), (302, "GET", b""), (303, "GET", b""), (307, "POST", b"q"), (308, "POST", b"q")],
-)
-async def test_redirects_follow_the_method_rules(
-    status: int, method: str, body: bytes, autojump_clock: MockClock
-) -> None:
-    """RFC 9110, 15.4, as browsers read it (WHATWG Fetch, HTTP-redirect fetch)."""
-    server = Server(refusing(status, location="/there"), streaming(b"data: a\n\n"), GONE)
-    assert await read(server.source(content="q", last_event_id="5")) == ["a"]
-    assert [str(r.url) for r in server.requests] == [
-        "http://server/stream",
-        "http://server/there",
-        "http://server/stream",
-    ]
-    assert (server.requests[1].method, server.requests[1].content) == (method, body)
-    assert server.ids()[1] == "5"
-    assert server.open == 0
-
-
-async def test_no_credentials_go_to_another_origin(autojump_clock: MockClock) -> None:
-    server = Server(
-        refusing(307, location="/elsewhere", set_cookie="session=1"),
-        refusing(307, location="http://other/stream"),
-        GONE,
-    )
-    client = server.client(auth=("user", "secret"))
-    await read(server.source(client=client))
-    first, second, third = server.requests
-    assert first.headers["authorization"] == second.headers["authorization"] != ""
-    assert second.headers["cookie"] == "session=1"
-    assert third.url.host == "other"
-    assert "authorization" not in third.headers
-    assert "cookie" not in third.headers
-
-
-async def test_an_authorization_header_does_not_go_to_another_origin(autojump_clock: MockClock) -> None:
-    server = Server(refusing(308, location="http://other/stream"), GONE)
-    await read(server.source(headers={"Authorization": "Bearer t"}))
-    assert ["authorization" in request.headers for request in server.requests] == [True, False]
+# -- redirects: see test_redirects for what they send
 
 
 async def test_redirects_without_end_are_final(autojump_clock: MockClock) -> None:

@@ -293,6 +293,7 @@ HOSTILE = "\x1b[2J\x9b\u2028\r\n"
     [
         Answer((), headers=[("content-type", f"text/{HOSTILE}".encode())]),
         Answer((), status=404, reason=HOSTILE.encode("utf-8")),
+        Answer((), status=307, headers={"location": "ftp://other/"}),
         Answer((), status=302, headers=[("location", f"http://{HOSTILE}/".encode())]),
         httpx2.ConnectError(HOSTILE),
         httpx2.UnsupportedProtocol(HOSTILE),
@@ -534,7 +535,7 @@ async def test_two_tasks_cannot_iterate_at_once(autojump_clock: MockClock) -> No
         ({"read_timeout": float("nan")}, "read_timeout"),
         ({"max_event_size": 0}, "max_event_size must be"),
         ({"last_event_id": "a\nb"}, "last_event_id"),
-        ({"headers": {"a b": "c"}}, "no name of a header"),
+        ({"headers": {"a b": "c"}}, "not a header's name"),
         ({"headers": {"a": "b\r\nc: d"}}, "control character"),
         ({"headers": {"Last-Event-Id": "1"}}, "pass last_event_id"),
         ({"content": "a", "json": 1}, "not both"),

@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _tail(options: dict[str, Any]) -> int:
     try:
-        from .. import client  # noqa: F401, PLC0415 - its error says which extra to install; `run` does without it
+        from .. import client  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport] - its error names the extra
         from . import tail  # noqa: PLC0415 - as above
     except ModuleNotFoundError as error:
         print(f"trio-sse: {error}", file=sys.stderr)

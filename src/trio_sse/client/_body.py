@@ -1,6 +1,6 @@
-"""The body of one response, and how to be done with it.
+"""The body of one response.
 
-Owns the reading of chunks and the closing. Must not know what they mean.
+Owns the reading of chunks and the closing. Does not know what the chunks mean.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ import trio
 __all__ = ("Body",)
 
 CLOSE_SECONDS: Final = 5.0
-MOST_BUFFERED: Final = 2**17
-"""How many chunks that are there already are read away at the end.
+MAX_BUFFERED: Final = 2**17
+"""The most chunks that are read and dropped at the end, because they have been received already.
 
-httpcore2 reads 64 KiB from its socket at a time, and a chunk takes 6 bytes of HTTP/1.1 at least; over HTTP/2 a write
-follows each, which is cancelled.
+httpcore2 reads 64 KiB from its socket at a time, and a chunk takes at least 6 bytes of HTTP/1.1. Over HTTP/2 httpcore2
+writes after each chunk, and that write is cancelled.
 """
 
 
 class Body:
-    """Reads one response, decompressed; each chunk has 1 MiB at most.
+    """Reads one response, decompressed, in chunks of at most 1 MiB.
 
-    httpx2 reads through async generators within async generators. To close the outermost while it is suspended at a
-    `yield`, or to let an error end it there, leaves some of the inner ones to the garbage collector, and Trio warns of
-    each. One that is *advanced* ends with all that it holds, if what it waits for raises. So to close a body is to read
-    on in a cancelled scope: what is buffered comes first, then the wait for the network is cancelled, and that unwinds
-    them all. Decompression, which may fail between two chunks, stands outside: it reads a response of its own.
+    httpx2 reads through async generators within async generators. Closing the outermost while it is suspended at a
+    `yield`, or raising an error there, leaves some of the inner ones to the garbage collector, and Trio warns of each.
+    A generator that is *advanced*, however, ends together with all those inside if what it waits for raises. So
+    `aclose` reads on in a cancelled scope: the buffered chunks come first, then the wait for the network is cancelled,
+    and that ends all the generators. Decompression can fail between two chunks, so it is not one of them: it has a
+    second response around the raw chunks.
     """
 
     def __init__(self, response: httpx2.Response) -> None:
@@ -43,13 +44,13 @@ class Body:
         """The next chunk; None at the end.
 
         Raises:
-            httpx2.HTTPError: The connection has broken, or the compressed data make no sense.
+            httpx2.HTTPError: The connection has broken, or the compressed data are invalid.
         """
         self._begun = True
         return await anext(self._chunks, None)
 
     async def aclose(self) -> None:
-        """Leave nothing open: no generator, no stream. Safe wherever the reader stood, and when it is cancelled."""
+        """Close all generators and the stream, wherever the reader stopped, and even if it is cancelled."""
         with trio.move_on_after(CLOSE_SECONDS, shield=True):
             if self._begun:
                 await self._chunks.aclose()
@@ -57,16 +58,16 @@ class Body:
             await self._response.aclose()
 
     async def _unwind(self) -> None:
-        with trio.CancelScope() as scope, suppress(httpx2.HTTPError):  # whatever it says now, nobody reads it any more
+        with trio.CancelScope() as scope, suppress(httpx2.HTTPError):  # an error does not matter any more
             scope.cancel()
-            for _ in range(MOST_BUFFERED):
+            for _ in range(MAX_BUFFERED):
                 if await anext(self._raw, None) is None:
                     return
         await self._raw.aclose()
 
 
 class _Stream(httpx2.AsyncByteStream):
-    """Gives what an iterator gives, and does not end it."""
+    """Reads from an iterator, and does not close it."""
 
     def __init__(self, chunks: AsyncIterator[bytes]) -> None:
         self._chunks = chunks

@@ -1,7 +1,7 @@
 """Connections: from a subscription to a stream of bytes.
 
-Owns one attempt: the HTTP client, redirects, the check of the response, the errors' translation. Must not know events,
-nor whether there will be another attempt.
+Owns one attempt: the HTTP client, the check of the response, the translation of errors. Does not know events, or
+whether there will be another attempt.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import trio
 from ._body import Body
 from ._errors import BadResponse, ConnectionFailed, ConnectionLost
 from ._media_type import media_type
+from ._redirects import MAX_REDIRECTS, Redirects
 from ._subscription import Subscription
 
 __all__ = ("Connection", "Connector")
 
-MAX_REDIRECTS: Final = 20  # as in WHATWG Fetch, "HTTP-redirect fetch"
 EXCERPT_SIZE: Final = 4096
 EXCERPT_SECONDS: Final = 5.0
 
 
 class Connection:
-    """An open stream. Whoever holds it closes it."""
+    """An open stream. Its owner must close it."""
 
     def __init__(self, label: str, body: Body, resources: AsyncExitStack) -> None:
         self._label = label
@@ -39,21 +39,21 @@ class Connection:
         self._resources = resources
 
     async def receive(self, seconds: float) -> bytes | None:
-        """The next bytes; None after an orderly end.
+        """The next bytes; None at the end of the response.
 
         Args:
             seconds: How long to wait for them.
 
         Raises:
             ConnectionLost: The network has failed, or nothing came in time.
-            ConnectionFailed: The compressed data make no sense.
+            ConnectionFailed: The compressed data are invalid.
         """
         with trio.move_on_after(seconds), translated(self._label):
             return await self._body.receive()
         raise ConnectionLost(self._label, f"nothing came for {seconds:g} s")
 
     async def aclose(self) -> None:
-        """Close the stream and, if it has one of its own, the client with its sockets. It cannot be cancelled."""
+        """Close the stream and the client that was made for it, with its sockets. A cancellation does not stop this."""
         await self._resources.aclose()
 
 
@@ -61,9 +61,9 @@ class Connection:
 class Connector:
     """Makes connections, one after the other.
 
-    Without a client that the user has made, each connection has one of its own: over HTTP/2 a client keeps its socket
-    when a stream ends, and would send the next request into a connection that may be dead; nor does it tell the
-    server that the stream has a reader no longer. Cookies pass from one to the next.
+    Without a client from the user, each connection gets a new one. Over HTTP/2 a client keeps its socket when a stream
+    ends: it would send the next request into a connection that may be dead, and the server would not learn that the
+    reader has gone. Cookies are kept from one client to the next.
     """
 
     subscription: Subscription
@@ -73,12 +73,12 @@ class Connector:
     cookies: CookieJar = attrs.field(factory=CookieJar)
 
     async def connect(self, last_event_id: str | None) -> Connection | None:
-        """Ask for the stream; None if the server says 204, by which it ends the matter (WHATWG HTML, 9.2.3).
+        """Request the stream; None if the server answers 204, which means that there is no more (WHATWG HTML, 9.2.3).
 
         Raises:
             ConnectionLost: The network has failed, or there was no answer in time.
-            BadResponse: The answer is no stream.
-            ConnectionFailed: It cannot work: too many redirects, a certificate that is not to be trusted, …
+            BadResponse: The answer is not a stream.
+            ConnectionFailed: Another attempt would fail too: too many redirects, a certificate that is not trusted, …
         """
         label = self.subscription.label
         async with AsyncExitStack() as resources:
@@ -90,14 +90,14 @@ class Connector:
             resources.push_async_callback(body.aclose)
             if response.status_code == 204:
                 return None
-            reason = wrong_with(response)
+            reason = objection_to(response)
             if reason:
                 raise BadResponse(label, reason, response.status_code, dict(response.headers), await excerpt(body))
             return Connection(label, body, resources.pop_all())
         raise AssertionError("unreachable")
 
     def _own_client(self) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(verify=self.ssl_context or whom_the_system_trusts(), http2=True, cookies=self.cookies)
+        return httpx2.AsyncClient(verify=self.ssl_context or system_ssl_context(), http2=True, cookies=self.cookies)
 
     async def _answer(self, client: httpx2.AsyncClient, last_event_id: str | None) -> httpx2.Response:
         label = self.subscription.label
@@ -106,39 +106,38 @@ class Connector:
         raise ConnectionLost(label, f"no answer within {self.timeout:g} s")
 
     async def _ask(self, client: httpx2.AsyncClient, last_event_id: str | None) -> httpx2.Response:
-        """Send the request and follow redirects, without reading their bodies, which may have no end."""
+        """Send the request and follow redirects. Their bodies are not read, since they may have no end."""
         asked = self.subscription
         request = client.build_request(
             asked.method,
             asked.url,
             headers=asked.headers_from(last_event_id),
             content=asked.content,
-            timeout=httpx2.Timeout(None),  # time is kept here and in `receive`
+            timeout=httpx2.Timeout(None),  # `_answer` and `receive` limit the time
             extensions={"trace": Handshakes().trace},
         )
-        origin = request.url.origin
+        chain = Redirects(asked.label, client, request, asked.has_cookies or "cookie" in client.headers)
         for _ in range(MAX_REDIRECTS + 1):
-            # A client's own credentials are for the origin that was asked for; httpx2 takes care of the headers.
-            auth = httpx2.USE_CLIENT_DEFAULT if request.url.origin == origin else None
-            response = await client.send(request, stream=True, follow_redirects=False, auth=auth)
+            auth = httpx2.USE_CLIENT_DEFAULT if chain.at_home else None
+            response = await client.send(chain.request, stream=True, follow_redirects=False, auth=auth)
             if response.next_request is None:
                 return response
             await Body(response).aclose()
-            request = response.next_request
+            chain.follow(response.status_code, response.next_request.url)
         raise ConnectionFailed(asked.label, f"more than {MAX_REDIRECTS} redirects")
 
 
 class Handshakes:
     """Closes the socket of a TLS handshake that fails: httpcore2 leaves it open if the reason is a cancellation.
 
-    It learns of both by the `trace` extension of the request.
+    The `trace` extension of the request reports both.
     """
 
     def __init__(self) -> None:
         self._socket: AsyncCloseable | None = None
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Called by httpcore2 with each step that it takes."""
+        """Called by httpcore2 before and after each of its steps."""
         if event.endswith(".connect_tcp.complete"):
             self._socket = info["return_value"]
         elif event.endswith(".start_tls.failed") and self._socket is not None:
@@ -146,20 +145,20 @@ class Handshakes:
 
 
 class AsyncCloseable(Protocol):
-    """What has an end."""
+    """A stream of httpcore2."""
 
     async def aclose(self) -> None:
         """Close it."""
 
 
 @cache
-def whom_the_system_trusts() -> ssl.SSLContext:
-    """What httpx2 would make for each client, in some 20 ms, which is too long to do with each connection."""
+def system_ssl_context() -> ssl.SSLContext:
+    """The context that httpx2 would make for each client. That takes some 20 ms, too long for each connection."""
     return httpx2.create_ssl_context()
 
 
-def wrong_with(response: httpx2.Response) -> str | None:
-    """What keeps a response from being a stream: WHATWG HTML, 9.2.3, takes 200 with its content type alone."""
+def objection_to(response: httpx2.Response) -> str | None:
+    """Why a response is not a stream; None if it is. WHATWG HTML, 9.2.3: only a 200 with the content type is one."""
     if response.status_code != 200:
         return f"the answer is {response.status_code} {response.reason_phrase}".rstrip()
     types = [value for name, value in response.headers.raw if name.lower() == b"content-type"]
@@ -170,7 +169,7 @@ def wrong_with(response: httpx2.Response) -> str | None:
 
 
 async def excerpt(body: Body) -> bytes:
-    """The beginning of a body that is no stream, as far as it comes."""
+    """The beginning of a body that is not a stream, as much as comes in time."""
     found = b""
     with trio.move_on_after(EXCERPT_SECONDS), suppress(httpx2.HTTPError):  # the status is the error that counts
         while len(found) < EXCERPT_SIZE and (chunk := await body.receive()) is not None:
@@ -180,25 +179,25 @@ async def excerpt(body: Body) -> bytes:
 
 @contextmanager
 def translated(label: str) -> Generator[None, None, None]:
-    """Raise httpx2's errors as ours."""
+    """Raise httpx2's errors as those of this package."""
     try:
         yield
     except (httpx2.UnsupportedProtocol, httpx2.DecodingError) as error:
-        raise ConnectionFailed(label, words_for(error)) from error
+        raise ConnectionFailed(label, message_of(error)) from error
     except httpx2.TransportError as error:
         kind = ConnectionFailed if is_untrusted(error) else ConnectionLost
-        raise kind(label, words_for(error)) from error
-    except h2.exceptions.H2Error as error:  # httpcore2 lets them through where a server breaks the protocol
-        raise ConnectionLost(label, f"broken HTTP/2: {words_for(error)}") from error
+        raise kind(label, message_of(error)) from error
+    except h2.exceptions.H2Error as error:  # httpcore2 does not translate them
+        raise ConnectionLost(label, f"broken HTTP/2: {message_of(error)}") from error
 
 
-def words_for(error: Exception) -> str:
-    """What an error says, or else what its cause says, or else its kind."""
+def message_of(error: Exception) -> str:
+    """The message of an error, or else of its cause, or else its class."""
     return next((str(cause) for cause in causes(error) if str(cause)), type(error).__name__)
 
 
 def is_untrusted(error: Exception) -> bool:
-    """Whether the server's certificate is the reason: it will be no better in a minute."""
+    """Whether the server's certificate is the reason, which another attempt does not change."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
 
 

@@ -1,6 +1,6 @@
-"""What is asked of the server, again and again with another Last-Event-ID.
+"""The request that a source makes again and again, each time with another Last-Event-ID.
 
-Owns the request as data: its method, headers and body. Must not know connections or time.
+Owns the request as data: its method, headers and body. Does not know connections or time.
 """
 
 from __future__ import annotations
@@ -13,21 +13,23 @@ from typing import Final
 import attrs
 import httpx2
 
+from .._ground.escape import escape
 from .._http.headers import TOKEN
 from ..wire import encode_json
 
-__all__ = ("NO_BODY", "NoBody", "Subscription", "header_value")
+__all__ = ("NO_BODY", "NoBody", "Subscription", "header_value", "label_of")
 
 logger = logging.getLogger("trio_sse.client")
 
 MAX_HEADER_ID: Final = 4096
 """The longest id that is sent back, in bytes; many servers take 8 kB for all headers together."""
 
-UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+
+UNSENDABLE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class NoBody:
-    """The type of `NO_BODY`: no JSON was given, while None is JSON's null."""
+    """The type of `NO_BODY`, which means that no JSON was given, while None is JSON's null."""
 
     def __repr__(self) -> str:
         return "NO_BODY"
@@ -37,13 +39,18 @@ NO_BODY: Final = NoBody()
 
 
 def header_value(text: str) -> bytes | None:
-    """What a header carries of a text: its UTF-8 (WHATWG HTML, 9.2.3). None if it cannot carry it.
+    """The UTF-8 of a text (WHATWG HTML, 9.2.3), as a header's value. None if a header cannot carry it.
 
-    Control characters cannot pass (RFC 9110, 5.5), and blanks at the ends would be stripped on the way.
+    Control characters are not allowed (RFC 9110, 5.5), and blanks at the ends would be stripped on the way.
     """
     value = text.encode("utf-8", "replace")
     sendable = len(value) <= MAX_HEADER_ID and not UNSENDABLE.search(value) and value == value.strip(b" \t")
     return value if sendable else None
+
+
+def label_of(url: httpx2.URL) -> str:
+    """How errors and log lines name a URL: without user, password, query and fragment, which may hold secrets."""
+    return escape(str(url.copy_with(userinfo=b"", query=None, fragment=None)))
 
 
 @attrs.frozen
@@ -51,9 +58,9 @@ class Subscription:
     """A request that can be made any number of times.
 
     Attributes:
-        url: Where.
+        url: Where the stream is.
         method: The HTTP method.
-        headers: All but `Last-Event-ID`, names in lower case.
+        headers: All headers but `Last-Event-ID`, with names in lower case.
         content: The body, if there is one.
     """
 
@@ -71,11 +78,11 @@ class Subscription:
         content: str | bytes | None,
         json: object,
     ) -> Subscription:
-        """Put a request together.
+        """Check the parts of a request and put them together.
 
         Raises:
             ValueError: A header cannot be sent, or `content` and `json` are both given.
-            EventError: `json` has no form in JSON.
+            EventError: `json` cannot be written as JSON.
         """
         sent = {"accept": b"text/event-stream", "cache-control": b"no-cache"}
         if json is not NO_BODY:
@@ -90,11 +97,16 @@ class Subscription:
 
     @property
     def label(self) -> str:
-        """The URL without what may be secret in it."""
-        return str(self.url.copy_with(userinfo=b"", query=None, fragment=None))
+        """How errors and log lines name it."""
+        return label_of(self.url)
+
+    @property
+    def has_cookies(self) -> bool:
+        """Whether the user has given a `Cookie` header."""
+        return any(name == b"cookie" for name, _ in self.headers)
 
     def headers_from(self, last_event_id: str | None) -> list[tuple[bytes, bytes]]:
-        """The headers of a request that goes on after an event."""
+        """The headers of a request for the events after one."""
         headers = list(self.headers)
         if last_event_id:
             value = header_value(last_event_id)
@@ -107,7 +119,7 @@ class Subscription:
 
 def _checked(name: str, value: str) -> bytes:
     if not TOKEN.fullmatch(name):
-        raise ValueError(f"{name!r} is no name of a header")
+        raise ValueError(f"{name!r} is not a header's name")
     if name.lower() == "last-event-id":
         raise ValueError("pass last_event_id=… instead of the header Last-Event-ID, which changes with each event")
     encoded = value.encode()

@@ -1,0 +1,136 @@
+"""Redirects: the requests that follow a response with a `Location`.
+
+Owns the rules for them: those of WHATWG Fetch, "HTTP-redirect fetch", for the method, and what may be sent to another
+origin. Does not send requests, and does not know connections or events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+import httpx2
+
+from ._errors import ConnectionFailed
+from ._subscription import label_of
+
+__all__ = ("MAX_REDIRECTS", "Redirects")
+
+MAX_REDIRECTS: Final = 20
+"""The limit of WHATWG Fetch."""
+
+SENT_ANYWHERE: Final = frozenset(
+    {b"accept", b"accept-encoding", b"accept-language", b"cache-control", b"connection", b"user-agent"}
+)
+"""The headers that go to another origin as well: they describe the client, not the user."""
+
+DESCRIBE_THE_BODY: Final = frozenset(
+    {
+        b"content-encoding",
+        b"content-language",
+        b"content-length",
+        b"content-location",
+        b"content-type",
+        b"transfer-encoding",
+    }
+)
+
+MADE_FOR_EACH_REQUEST: Final = frozenset({b"cookie", b"host"})
+
+
+class Redirects:
+    """The redirects of one attempt.
+
+    A server that redirects chooses the address. What the user has given for one origin is not sent to another one: the
+    credentials, the cookies that are not bound to a domain, the user's own headers, the id of the last event (which may
+    tell what the user has read), and the body. An id or a token cannot be told from a harmless header by its name, so
+    only the headers in `SENT_ANYWHERE` are sent. This also holds after another redirect back to the first origin, whose
+    URL the second server has chosen. The change from `http` to `https` on the same host, with the default ports, is not
+    another origin here: it only makes the same server safer to talk to.
+
+    Args:
+        label: How errors name the source.
+        client: Its cookies are sent.
+        request: The first request.
+        own_cookies: Whether the user has given a `Cookie` header, which replaces the client's cookies.
+    """
+
+    def __init__(self, label: str, client: httpx2.AsyncClient, request: httpx2.Request, own_cookies: bool) -> None:
+        self._label = label
+        self._client = client
+        self._own_cookies = own_cookies
+        self.request = request
+        self.at_home = True
+
+    def follow(self, status: int, location: httpx2.URL) -> None:
+        """Replace `request` by the one that a redirect asks for.
+
+        Raises:
+            ConnectionFailed: The location cannot be asked, or the request has a body that must not be sent there.
+        """
+        last = self.request
+        if location.scheme not in ("http", "https"):
+            raise ConnectionFailed(self._label, f"redirected to {label_of(location)}, which is not an HTTP URL")
+        self.at_home = self.at_home and _same_server(last.url, location)
+        method = _method_after(status, last.method)
+        content = last.content if method == last.method else b""
+        if content and not self.at_home:
+            raise ConnectionFailed(
+                self._label,
+                f"redirected ({status}) to {label_of(location)}, another origin, where the request's body is not sent: "
+                "use that URL if you trust it",
+            )
+        self.request = httpx2.Request(
+            method,
+            self._with_user(location),
+            headers=list(self._headers(last, location, keep_body=method == last.method)),
+            cookies=self._cookies(),
+            content=content or None,
+            extensions=last.extensions,
+        )
+
+    def _headers(self, last: httpx2.Request, location: httpx2.URL, *, keep_body: bool) -> Iterable[tuple[bytes, bytes]]:
+        same_origin = last.url.origin == location.origin
+        for name, value in last.headers.raw:
+            key = name.lower()
+            if not self.at_home:
+                kept = key in SENT_ANYWHERE
+            elif key in MADE_FOR_EACH_REQUEST:
+                kept = same_origin if key == b"host" else self._own_cookies
+            else:
+                kept = keep_body or key not in DESCRIBE_THE_BODY
+            if kept:
+                yield name, value
+
+    def _cookies(self) -> httpx2.Cookies:
+        """The client's cookies, which are sent if the domain fits. One that the user made has none, and fits all."""
+        if self.at_home:
+            return self._client.cookies
+        bound = httpx2.Cookies()
+        for cookie in self._client.cookies.jar:
+            if cookie.domain:
+                bound.jar.set_cookie(cookie)
+        return bound
+
+    def _with_user(self, location: httpx2.URL) -> httpx2.URL:
+        """The location, with the user and password of the last URL if it has none."""
+        userinfo = self.request.url.userinfo
+        if self.at_home and userinfo and not location.userinfo:
+            return location.copy_with(userinfo=userinfo)
+        return location
+
+
+def _method_after(status: int, method: str) -> str:
+    """The method of the next request; one that changes has no body any more."""
+    if status in (301, 302) and method == "POST":
+        return "GET"
+    if status == 303 and method not in ("GET", "HEAD"):
+        return "GET"
+    return method
+
+
+def _same_server(url: httpx2.URL, location: httpx2.URL) -> bool:
+    """Whether it is the same origin, or the same host by HTTPS in place of HTTP."""
+    here, there = url.origin, location.origin
+    upgrade = ("http", here.host, 80, "https", 443) == (here.scheme, there.host, here.port, there.scheme, there.port)
+    return here == there or upgrade
