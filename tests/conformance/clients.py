@@ -1,6 +1,6 @@
-"""The clients that are held against the table here, and where they differ from it.
+"""Clients to check against the table of scripts, and their known differences from it.
 
-Owns the ways to run a client. Must not know the scripts but by name.
+Owns the ways to run a client. Must not know the content of the scripts, only their names.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ import pytest
 from client.scripted import Answer, Server, Step
 from trio_sse.client import ConnectionFailed, EventSource, Retry
 
-from .parsers import seen
+from .parsers import as_event
 from .parsing import Event
 from .scripts import Asked, Reply, Script, disagreement
 
-__all__ = ("LIKE_A_BROWSER", "OURS", "RETRIES", "Follow", "hold", "problems", "read_all", "run_in_memory")
+__all__ = ("LIKE_A_BROWSER", "OURS", "RETRIES", "Follow", "check", "problems", "read_all", "run_in_memory")
 
 Follow: TypeAlias = Callable[[str], Iterable[Sequence[str]]]
-"""An adapter: follows the URL until the stream is over for good, and gives the type, data and last id of each event."""
+"""An adapter: reads from a URL until the stream has ended for good, and returns each event's type, data and last id."""
 
-# Without a delay of its own, so that each wait is one that the server has asked for.
+# Without a default delay, so that the server determines each delay.
 RETRIES: Final = Retry(delay=0, jitter=min)
 LIKE_A_BROWSER: Final = attrs.evolve(RETRIES, statuses=())
 
@@ -36,10 +36,10 @@ OURS: Final[Mapping[str, tuple[Retry, Mapping[str, str]]]] = MappingProxyType(
             RETRIES,
             dict.fromkeys(
                 (
-                    *(f"the status {status} is the end at once" for status in (429, 500, 502, 503, 504)),
-                    "503 is the end after events",
+                    *(f"the status {status} ends the stream at once" for status in (429, 500, 502, 503, 504)),
+                    "503 ends the stream after events",
                 ),
-                "on purpose: what is temporary is tried again, for a program has nobody who reloads a page",
+                "by design: it retries after a temporary error, because a program has no user who reloads a page",
             ),
         ),
     }
@@ -47,20 +47,20 @@ OURS: Final[Mapping[str, tuple[Retry, Mapping[str, str]]]] = MappingProxyType(
 
 
 async def read_all(source: EventSource) -> list[Event]:
-    """Follow with our client until the stream is over for good."""
+    """Read with `trio_sse.client` until the stream has ended for good."""
     events: list[Event] = []
     try:
         async with source:
             async for event in source:
-                events.append(seen(event))
+                events.append(as_event(event))
     except ConnectionFailed:
-        pass  # a browser's EventSource is closed then, as at any other end
+        pass  # a browser closes its EventSource in this case too
     return events
 
 
 async def run_in_memory(script: Script, retry: Retry) -> str | None:
-    """Hold our client against a script, over a transport in memory; how it differs."""
-    # One more reply, so that a request too many is seen.
+    """Run `trio_sse.client` against a script in memory. Return how it differs from the script, or None."""
+    # One more reply, so that an extra request is recorded.
     server = Server(*map(answer, script.replies), Answer((), 204, {}))
     events = await read_all(server.source(retry=retry))
     requests = zip(server.times, server.requests, strict=True)
@@ -69,22 +69,22 @@ async def run_in_memory(script: Script, retry: Retry) -> str | None:
 
 
 def answer(reply: Reply) -> Answer:
-    """A reply for the server in memory."""
+    """Convert a reply for the in-memory server."""
     steps: tuple[Step, ...] = reply.body
     if reply.cut:
-        steps = (*steps, httpx2.ReadError("as the script says"))
+        steps = (*steps, httpx2.ReadError("cut, as the script says"))
     return Answer(steps, reply.status, reply.headers)
 
 
-def hold(found: Mapping[str, str | None], differences: Mapping[str, str]) -> None:
-    """Fail the test if the outcomes of scripts are not as they are known to be."""
+def check(found: Mapping[str, str | None], differences: Mapping[str, str]) -> None:
+    """Fail the test unless exactly the known scripts differ."""
     wrong = problems(found, differences)
     if wrong:
         pytest.fail("\n\n".join(f"{name}: {told:.1500}" for name, told in wrong.items()), pytrace=False)
 
 
 def problems(found: Mapping[str, str | None], differences: Mapping[str, str]) -> dict[str, str]:
-    """What is wrong with the outcomes of scripts, by name: a difference that is not known, and one that is gone."""
+    """Return unknown differences, and known differences that have disappeared, by the names of the scripts."""
     wrong = {name: told for name, told in found.items() if told is not None and name not in differences}
     gone = {name: "it no longer differs" for name in differences if found.get(name) is None}
     return wrong | gone

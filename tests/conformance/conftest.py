@@ -1,6 +1,6 @@
-"""Command-line options, for who holds something of their own against the tables.
+"""Command-line options to check another parser, client or server against the tables.
 
-pytest knows them where this folder, or a file in it, is named on the command line.
+pytest accepts them if the command line names this folder or a file in it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ GIVEN = {"test_servers.py": "--sse-url", "test_given_client.py": "--sse-client"}
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("conformance")
-    group.addoption("--sse-parser", metavar="MODULE:NAME", help="hold this parser against the table, and no other")
-    group.addoption("--sse-client", metavar="MODULE:NAME", help="hold this client against the table, and no other")
-    group.addoption("--sse-url", metavar="URL", help="hold the server at this URL against the table")
+    group.addoption("--sse-parser", metavar="MODULE:NAME", help="check only this parser")
+    group.addoption("--sse-client", metavar="MODULE:NAME", help="check only this client")
+    group.addoption("--sse-url", metavar="URL", help="check the server at this URL")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave out what holds another server or client against the tables, where there is none."""
+    """Skip the tests of another server or client unless an option names one."""
     option = GIVEN.get(collection_path.name)
     return True if option is not None and config.getoption(option, None) is None else None
 

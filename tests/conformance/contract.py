@@ -1,4 +1,7 @@
-"""The server that `servers.py` asks for, in `trio_sse`. In `tests`: `trio-sse run conformance.contract:app`."""
+"""The server that `servers.py` requires, written with `trio_sse`.
+
+Run it in `tests` with `trio-sse run conformance.contract:app`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ __all__ = ("app", "contract")
 
 
 def contract() -> App:
-    """An app with a count of its own."""
+    """Make an app. Each app counts its own open streams."""
     open_streams = 0
 
     async def events() -> AsyncIterator[Any]:

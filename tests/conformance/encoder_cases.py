@@ -1,4 +1,4 @@
-"""The encoder's table: what `trio_sse` sends and any parser is to make of it, and what it refuses to send."""
+"""The table of the encoder: what a parser must read from its output, and which events it must reject."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Fields = Mapping[str, Any]
 
 @attrs.frozen
 class Encoded:
-    """Events to be sent, and what has to come out at the other side.
+    """Events to send, and what the receiver must read.
 
     Attributes:
-        name: A sentence that says what is right.
+        name: A sentence that states the correct behaviour.
         sent: The events, as a handler yields them.
-        expected: What a parser gives.
+        expected: What a parser must return.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Encoded:
     def of(
         cls, name: str, sent: Fields, *events: Event, retry: int | None = None, last_event_id: str | None = None
     ) -> Encoded:
-        """Make a case. Another event follows, so that nothing of the first can hide in it."""
+        """Make a case. Another event follows, so that the case also shows if the first event affects it."""
         if last_event_id is None:
             last_event_id = events[-1].last_event_id if events else ""
         after = message("after", last_event_id)
@@ -42,12 +42,12 @@ class Encoded:
 
     @property
     def stream(self) -> bytes:
-        """The bytes."""
+        """The encoded events."""
         return encode_many(self.sent)
 
 
 def data(name: str, sent: object, received: str) -> Encoded:
-    """A case of data alone."""
+    """Make a case of an event with data only."""
     return Encoded.of(name, {"data": sent}, message(received))
 
 
@@ -83,7 +83,7 @@ ENCODED = (
     data("NUL in data arrives", "a\0b", "a\0b"),
     data("a BOM in data arrives", "\ufeffa\n\ufeff", "\ufeffa\n\ufeff"),
     data("a colon at the start of data arrives", ":a\n:", ":a\n:"),
-    data("long data arrive", "x" * 70_000, "x" * 70_000),
+    data("long data arrives", "x" * 70_000, "x" * 70_000),
     data("JSON arrives on one line", {"a": [1, None, "\n\u2028"]}, '{"a":[1,null,"\\n\u2028"]}'),
     data("None arrives as JSON's null", None, "null"),
     Encoded.of("a name arrives", {"event": "e f:g", "data": "a"}, Event("e f:g", "a")),
@@ -97,12 +97,12 @@ ENCODED = (
     Encoded.of("an id alone counts for what follows", {"id": "1"}, last_event_id="1"),
     Encoded.of("a reconnection time arrives", {"retry": 1500, "data": "a"}, message("a"), retry=1500),
     Encoded.of("a reconnection time of 0 arrives", {"retry": 0, "data": "a"}, message("a"), retry=0),
-    Encoded.of("a reconnection time alone is no event", {"retry": 1500}, retry=1500),
-    Encoded.of("a name alone is no event", {"event": "e"}),
-    Encoded.of("a comment is no event", {"comment": "a"}),
-    Encoded.of("an empty comment is no event", {"comment": ""}),
+    Encoded.of("a reconnection time alone is not an event", {"retry": 1500}, retry=1500),
+    Encoded.of("a name alone is not an event", {"event": "e"}),
+    Encoded.of("a comment is not an event", {"comment": "a"}),
+    Encoded.of("an empty comment is not an event", {"comment": ""}),
     Encoded.of(
-        "no line of a comment is an event",
+        "the lines of a comment are not events",
         {"comment": "a\n\ndata: forged\n\n\rdata: forged\r\r\n", "data": "b"},
         message("b"),
     ),
@@ -113,7 +113,7 @@ ENCODED = (
         retry=2,
     ),
     Encoded(
-        "an empty id makes a parser forget",
+        "an empty id resets the last id",
         ({"id": "1", "data": "a"}, {"data": "b"}, {"id": "", "data": "c"}, {"data": "d"}),
         Parsed([message("a", "1"), message("b", "1"), message("c"), message("d")]),
     ),

@@ -1,6 +1,6 @@
-"""The parser's table: streams, and what they mean by WHATWG HTML, 9.2.5 (the grammar) and 9.2.6 (the interpretation).
+"""The table of parsers: streams, and their events by WHATWG HTML, 9.2.5 (the grammar) and 9.2.6 (the interpretation).
 
-Owns the cases. Each cites the words of 9.2.6 that decide it, if it does not say otherwise.
+Owns the cases. Each case cites the rule that it follows from, which is in 9.2.6 unless the case names another clause.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ BYTE_ORDER_MARK = (
     ),
     Case.of("a BOM at the start of an id is text", MARK, b"id:" + BOM + b"1\ndata: a\n\n", message("a", "\ufeff1")),
     Case.of("a stream of a BOM alone is empty", MARK, BOM),
-    Case.of("a BOM cut short is no BOM", MARK, BOM[:2] + b"data: a\n\ndata: b\n\n", message("b")),
-    Case.of("a BOM of UTF-16 is no BOM", MARK, b"\xff\xfedata: a\n\ndata: b\n\n", message("b")),
-    Case.of("the BOM's bytes as Latin-1 text are no BOM", MARK, "\xef\xbb\xbfdata: a\n\ndata: b\n\n", message("b")),
+    Case.of("a BOM cut short is not a BOM", MARK, BOM[:2] + b"data: a\n\ndata: b\n\n", message("b")),
+    Case.of("a BOM of UTF-16 is not a BOM", MARK, b"\xff\xfedata: a\n\ndata: b\n\n", message("b")),
+    Case.of("the BOM's bytes as Latin-1 text are not a BOM", MARK, "\xef\xbb\xbfdata: a\n\ndata: b\n\n", message("b")),
 )
 
 LINE_ENDS = (
@@ -76,7 +76,9 @@ LINE_ENDS = (
         "blank lines between events do nothing", BLANK, "data: a\n\n\n\n\ndata: b\n\n\n", message("a"), message("b")
     ),
     *(
-        Case.of(f"{name} ends no line", GRAMMAR, f"data: a{character}data: b\n\n", message(f"a{character}data: b"))
+        Case.of(
+            f"{name} does not end a line", GRAMMAR, f"data: a{character}data: b\n\n", message(f"a{character}data: b")
+        )
         for name, character in (
             ("U+2028", "\u2028"),
             ("U+2029", "\u2029"),
@@ -126,11 +128,9 @@ FIELDS = (
         "dat: a\ndatax: a\ndata-: a\ndata[]: a\ndata: b\n\n",
         message("b"),
     ),
-    Case.of(
-        "a NUL makes another name of a field's", LITERAL, "data\0: a\n\0data: a\nda\0ta\ndata: b\n\n", message("b")
-    ),
+    Case.of("a NUL changes the name of a field", LITERAL, "data\0: a\n\0data: a\nda\0ta\ndata: b\n\n", message("b")),
     Case.of("unknown fields are ignored", UNKNOWN, "foo: 1\nfoo\ndata: a\nlast-event-id: 1\n\n", message("a")),
-    Case.of("an unknown field alone dispatches nothing", UNKNOWN, "foo: 1\n\n"),
+    Case.of("an unknown field alone dispatches no event", UNKNOWN, "foo: 1\n\n"),
     Case.of(
         "what looks like HTTP is unknown fields",
         UNKNOWN,
@@ -144,8 +144,10 @@ FIELDS = (
 
 COMMENTS = (
     Case.of("comments are ignored", COMMENT, ": a\n:b\n::\n:\n:data: c\ndata: d\n\n", message("d")),
-    Case.of("a comment between data lines parts nothing", COMMENT, "data: a\n: x\ndata: b\n\n", message("a\nb")),
-    Case.of("a comment and a blank line dispatch nothing", COMMENT, ":\n\n: x\n\ndata: a\n\n:\n\n", message("a")),
+    Case.of(
+        "a comment between data lines does not separate them", COMMENT, "data: a\n: x\ndata: b\n\n", message("a\nb")
+    ),
+    Case.of("a comment and a blank line dispatch no event", COMMENT, ":\n\n: x\n\ndata: a\n\n:\n\n", message("a")),
     Case.of("a comment ends in CR as well", COMMENT, ": x\rdata: a\r\r:\r", message("a")),
     Case.of("a long comment is ignored", COMMENT, f":{LONG}\ndata: a\n\n", message("a")),
 )
@@ -158,10 +160,12 @@ DATA_BUFFER = (
     Case.of("two empty data lines are one LF", LAST_LF, "data:\ndata:\n\n", message("\n")),
     Case.of("only the last LF is removed", LAST_LF, "data: a\ndata\ndata\n\n", message("a\n\n")),
     Case.of("empty data lines in front stay", DATA, "data\ndata:\ndata: a\n\n", message("\n\na")),
-    Case.of("data of one event do not reach the next", EMPTIED, "data: a\n\ndata: b\n\n", message("a"), message("b")),
+    Case.of(
+        "data of one event does not appear in the next", EMPTIED, "data: a\n\ndata: b\n\n", message("a"), message("b")
+    ),
     Case.of("a NUL in data stays", GRAMMAR, "data: a\0b\0\n\n", message("a\0b\0")),
     Case.of("a long line is one line", DATA, f"data: {LONG}\n\ndata: b\n\n", message(LONG), message("b")),
-    Case.of("many lines are one event", DATA, "data: a\n" * 2000 + "\n", message("\n".join("a" * 2000))),
+    Case.of("many data lines are one event", DATA, "data: a\n" * 2000 + "\n", message("\n".join("a" * 2000))),
     Case.of(
         "a hundred events in one piece are a hundred events",
         BLANK,
@@ -172,19 +176,19 @@ DATA_BUFFER = (
 
 DISPATCH = (
     Case.of("an event without data is not dispatched", NOTHING, "event: e\n\n"),
-    Case.of("a name without data is forgotten", NOTHING, "event: e\n\ndata: a\n\n", message("a")),
+    Case.of("a name without data is discarded", NOTHING, "event: e\n\ndata: a\n\n", message("a")),
     Case.of(
         "a name reaches no later event", EMPTIED, "event: e\ndata: a\n\ndata: b\n\n", Event("e", "a"), message("b")
     ),
     Case.of("without a name the type is message", TYPE, "data: a\n\n", message("a")),
     Case.of("an empty name is message", TYPE, "event:\ndata: a\n\nevent\ndata: b\n\n", message("a"), message("b")),
     Case.of("the last name counts", EVENT, "event: e\nevent: f\ndata: a\n\n", Event("f", "a")),
-    Case.of("an empty name takes an earlier one back", EVENT, "event: e\nevent:\ndata: a\n\n", message("a")),
+    Case.of("an empty name resets an earlier name", EVENT, "event: e\nevent:\ndata: a\n\n", message("a")),
     Case.of("a name may hold anything", EVENT, "event: e f:g\0\u00e4\ndata: a\n\n", Event("e f:g\0\u00e4", "a")),
-    Case.of("an empty stream is no event", END, ""),
+    Case.of("an empty stream is not an event", END, ""),
     Case.of("an event without its blank line is discarded", END, "data: a\n\ndata: b\n", message("a")),
     Case.of("a line without its end is discarded", END, "data: a\n\ndata: b", message("a")),
-    Case.of("a data line cut at the end completes nothing", END, "data: a\ndata: b"),
+    Case.of("a data line that is cut off does not complete an event", END, "data: a\ndata: b"),
 )
 
 IDS = (
@@ -197,7 +201,7 @@ IDS = (
         message("b", "1"),
         message("c", "1"),
     ),
-    Case.of("an id makes no event of a comment", NOTHING, "id: 1\ndata: a\n\n:\n\n", message("a", "1")),
+    Case.of("an id does not turn a comment into an event", NOTHING, "id: 1\ndata: a\n\n:\n\n", message("a", "1")),
     Case.of("the last id of a block counts", ID, "id: 1\nid: 2\ndata: a\n\n", message("a", "2")),
     Case.of("an id may follow the data", ID, "data: a\nid: 1\n\n", message("a", "1")),
     Case.of("an id without data is kept", KEPT, "data: a\n\nid: 1\n\n", message("a"), last_event_id="1"),
@@ -240,7 +244,9 @@ RETRY_TIMES = (
         "the space may be missing before a reconnection time", SPACE, "retry:7\ndata: a\n\n", message("a"), retry=7
     ),
     *(
-        Case.of(f"{name} is no reconnection time", RETRY, f"retry: 5\nretry:{text}\ndata: a\n\n", message("a"), retry=5)
+        Case.of(
+            f"{name} is not a reconnection time", RETRY, f"retry: 5\nretry:{text}\ndata: a\n\n", message("a"), retry=5
+        )
         for name, text in (
             ("an empty value", ""),
             ("a fraction", " 1.5"),
@@ -260,7 +266,7 @@ RETRY_TIMES = (
             ("a number with NUL", " 1\0"),
         )
     ),
-    Case.of("the name alone is no reconnection time", RETRY, "retry: 5\nretry\ndata: a\n\n", message("a"), retry=5),
+    Case.of("the name alone is not a reconnection time", RETRY, "retry: 5\nretry\ndata: a\n\n", message("a"), retry=5),
     Case.of(
         "a time of years is a reconnection time",
         RETRY,
@@ -269,9 +275,19 @@ RETRY_TIMES = (
         retry=99_999_999_999,
     ),
     Case.of(
-        "a huge number breaks nothing", RETRY, f"retry: {'9' * 30}\ndata: a\n\n", message("a"), retry=LONGEST_RETRY
+        "a huge number does not break the parser",
+        RETRY,
+        f"retry: {'9' * 30}\ndata: a\n\n",
+        message("a"),
+        retry=LONGEST_RETRY,
     ),
-    Case.of("5000 digits break nothing", RETRY, f"retry: {'9' * 5000}\ndata: a\n\n", message("a"), retry=LONGEST_RETRY),
+    Case.of(
+        "5000 digits do not break the parser",
+        RETRY,
+        f"retry: {'9' * 5000}\ndata: a\n\n",
+        message("a"),
+        retry=LONGEST_RETRY,
+    ),
 )
 
 TEXT = (
@@ -290,7 +306,7 @@ TEXT = (
             ("an overlong sequence", b"\xc0\xaf", "\ufffd\ufffd"),
             ("an overlong line end", b"\xc0\x8a", "\ufffd\ufffd"),
             ("a surrogate", b"\xed\xa0\x80", "\ufffd\ufffd\ufffd"),
-            ("what lies beyond U+10FFFF", b"\xf4\x90\x80\x80", "\ufffd\ufffd\ufffd\ufffd"),
+            ("a code point above U+10FFFF", b"\xf4\x90\x80\x80", "\ufffd\ufffd\ufffd\ufffd"),
             ("Latin-1", b"\xe9", "\ufffd"),
         )
     ),
@@ -315,7 +331,10 @@ TEXT = (
     ),
     Case.of("bad bytes in an id are replaced", DECODED, b"id: \xff\ndata: a\n\n", message("a", "\ufffd")),
     Case.of(
-        "what UTF-8 has no use for is no end", DECODED, b"data: \xf5\xfe\x04\x1a\n\n", message("\ufffd\ufffd\x04\x1a")
+        "bytes that UTF-8 does not use do not end the stream",
+        DECODED,
+        b"data: \xf5\xfe\x04\x1a\n\n",
+        message("\ufffd\ufffd\x04\x1a"),
     ),
 )
 

@@ -1,6 +1,6 @@
-"""The parsers that are held against the table here, each behind an adapter, and where they differ from it.
+"""Parsers to check against the table of streams, each with an adapter, and their known differences from it.
 
-Owns the adapters that need nothing but Python. Must not know the cases but by name.
+Owns the adapters that need only Python. Must not know the content of the cases, only their names.
 """
 
 from __future__ import annotations
@@ -31,45 +31,45 @@ NONE_ASKED: Final = 123.0
 
 @attrs.frozen
 class Parser:
-    """A parser and what is known of it.
+    """A parser and its known differences.
 
     Attributes:
         parse: The adapter.
-        differences: Why it differs, by the name of the case.
+        differences: The reasons of the known differences, by the names of the cases.
     """
 
     parse: Parse
     differences: Mapping[str, str] = MappingProxyType({})
 
-    def hold(self, name: str, stream: bytes, expected: Parsed, clause: str = "") -> None:
-        """Fail the test if it does not give what is expected; or if it does, where it is known not to."""
+    def check(self, name: str, stream: bytes, expected: Parsed, clause: str = "") -> None:
+        """Fail the test if the result is wrong, or if it is right in a case that is a known difference."""
         problem = self.verdict(name, disagreement(self.parse, stream, expected))
         if problem is not None:
             pytest.fail("\n".join((name, clause, problem)), pytrace=False)
 
     def verdict(self, case: str, disagreement: str | None) -> str | None:
-        """What is wrong with the outcome of a case; None if it is right, or wrong as it is known to be."""
+        """Return what is wrong with the result of a case, or None if it is right or a known difference."""
         if case not in self.differences:
             return disagreement
         if disagreement is not None:
             return None
-        return f"it no longer differs in {case!r} ({self.differences[case]}); take that out of the table"
+        return f"it no longer differs in {case!r} ({self.differences[case]}): remove this from the table"
 
 
 def of_our_decoder(chunks: Sequence[bytes]) -> Parsed:
-    """`trio_sse.wire.Decoder`."""
+    """Parse with `trio_sse.wire.Decoder`."""
     decoder = Decoder()
     events = [event for chunk in chunks for event in decoder.feed(chunk)]
-    return Parsed([seen(event) for event in events], decoder.retry, decoder.last_event_id or "")
+    return Parsed([as_event(event) for event in events], decoder.retry, decoder.last_event_id or "")
 
 
 def of_our_client(chunks: Sequence[bytes]) -> Parsed:
-    """`trio_sse.client.EventSource`, over a transport in memory."""
+    """Parse with `trio_sse.client.EventSource`, over an in-memory transport."""
     return trio.run(partial(_read_with_our_client, chunks), clock=MockClock(autojump_threshold=0))
 
 
 async def _read_with_our_client(chunks: Sequence[bytes]) -> Parsed:
-    """Read until the stream has ended; the wait before the next attempt is then the reconnection time."""
+    """Read until the stream ends. The delay before the next attempt is then the reconnection time."""
     waits: list[float] = []
 
     def stop(_error: ConnectionFailed, seconds: float) -> None:
@@ -81,14 +81,14 @@ async def _read_with_our_client(chunks: Sequence[bytes]) -> Parsed:
     async with Server(streaming(*chunks)).source(retry=retry, on_retry=stop) as source:
         try:
             while True:
-                events.append(seen(await anext(source)))
+                events.append(as_event(await anext(source)))
         except EOFError:
             asked = None if waits == [NONE_ASKED] else round(waits[0] * 1000)
             return Parsed(events, asked, source.last_event_id or "")
 
 
-def seen(event: Any) -> Event:
-    """One of our events as a page would see it."""
+def as_event(event: Any) -> Event:
+    """Convert an event of this library."""
     return Event(event.event or "message", event.data, event.id or "")
 
 
@@ -101,7 +101,7 @@ class _Chunks(httpx.SyncByteStream):
 
 
 def parsed_by_httpx_sse(chunks: Sequence[bytes]) -> Parsed:
-    """The package httpx-sse, over a response in memory."""
+    """Parse with the package httpx-sse, from an in-memory response."""
     response = httpx.Response(200, headers={"content-type": "text/event-stream"}, stream=_Chunks(chunks))
     found = list(httpx_sse.EventSource(response).iter_sse())
     retries = [event.retry for event in found if event.retry is not None]
@@ -110,13 +110,13 @@ def parsed_by_httpx_sse(chunks: Sequence[bytes]) -> Parsed:
 
 
 def parsers(config: pytest.Config) -> Mapping[str, Parser]:
-    """Those that are known here, or the one that the command line names."""
+    """Return the parsers of this module, or only the one that the command line names."""
     named = config.getoption("--sse-parser", None)
     return {named: Parser(load(named))} if named else PARSERS
 
 
 def load(name: str) -> Callable[..., Any]:
-    """What `package.module:name` on a command line stands for."""
+    """Import the object that the command line names as `package.module:name`."""
     module, _, attribute = name.partition(":")
     found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     return found
@@ -130,35 +130,35 @@ HTTPX_SSE_DIFFERENCES: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         (
             "an event without data is not dispatched",
-            "a name without data is forgotten",
-            "an id makes no event of a comment",
+            "a name without data is discarded",
+            "an id does not turn a comment into an event",
             "an id without data is kept",
             "an id without data counts for the next event",
             "an id with NUL is ignored",
             "digits are a reconnection time",
             "a reconnection time without its line end is discarded",
             "an id alone counts for what follows",
-            "a reconnection time alone is no event",
-            "a name alone is no event",
+            "a reconnection time alone is not an event",
+            "a name alone is not an event",
         ),
-        "a blank line gives an event without data, where there is a name, a retry, or an id (be it an earlier event's)",
+        "a blank line yields an event without data after a name, a retry or an id, also the id of an earlier event",
     ),
-    "an empty id without data resets": "with no id left there is no event that could tell of it",
-    "a reconnection time needs no blank line": "a reconnection time is told with an event only",
+    "an empty id without data resets": "without an id it yields no event that could show the reset",
+    "a reconnection time needs no blank line": "it reports a reconnection time with an event only",
     **dict.fromkeys(
         (
-            "a negative number is no reconnection time",
-            "a number with a plus is no reconnection time",
-            "a number after two spaces is no reconnection time",
-            "a number before a space is no reconnection time",
-            "a number before a tab is no reconnection time",
-            "a number with an underscore is no reconnection time",
-            "a number in Arabic digits is no reconnection time",
-            "a number in fullwidth digits is no reconnection time",
+            "a negative number is not a reconnection time",
+            "a number with a plus is not a reconnection time",
+            "a number after two spaces is not a reconnection time",
+            "a number before a space is not a reconnection time",
+            "a number before a tab is not a reconnection time",
+            "a number with an underscore is not a reconnection time",
+            "a number in Arabic digits is not a reconnection time",
+            "a number in fullwidth digits is not a reconnection time",
         ),
-        "it takes whatever Python's int() takes",
+        "it accepts all text that Python's int() accepts",
     ),
-    "5000 digits break nothing": "int() refuses so many digits, and the field is ignored",
+    "5000 digits do not break the parser": "int() refuses so many digits, and the field is ignored",
 }
 
 PARSERS: Final[Mapping[str, Parser]] = {

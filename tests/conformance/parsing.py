@@ -1,4 +1,4 @@
-"""What it is to parse a stream rightly: a case, the ways to cut it, and the comparison.
+"""How a parser is checked: a case, the ways to split it into chunks, and the comparison.
 
 Owns the comparison. Must not know any parser.
 """
@@ -13,14 +13,14 @@ import attrs
 __all__ = ("LONGEST_RETRY", "Case", "Event", "Parse", "Parsed", "chunkings", "disagreement", "message")
 
 LONGEST_RETRY: Final = 10**12
-"""Longer reconnection times, some 30 years, count as this one: the standard sets no limit, but programs do."""
+"""The comparison treats longer reconnection times (over 30 years) as equal, because parsers have various limits."""
 
 ALL_CUTS: Final = 150
 SOME_CUTS: Final = 40
 
 
 class Event(NamedTuple):
-    """An event as a page would see it: `type`, `data`, `lastEventId`."""
+    """The `type`, `data` and `lastEventId` of an event in a web page."""
 
     type: str
     data: str
@@ -37,11 +37,11 @@ def _to_retry(milliseconds: int | None) -> int | None:
 
 @attrs.frozen
 class Parsed:
-    """What came out of one stream, from its first byte to its end.
+    """The result of parsing one whole stream.
 
     Attributes:
         events: The events, in order.
-        retry: The reconnection time at the end, in milliseconds; None if the stream has set none.
+        retry: The reconnection time at the end, in milliseconds; None if the stream sets none.
         last_event_id: What a client would send as `Last-Event-ID` when it reconnects; `""` for none.
     """
 
@@ -51,18 +51,18 @@ class Parsed:
 
 
 Parse: TypeAlias = Callable[[Sequence[bytes]], Parsed]
-"""An adapter: takes the chunks of one stream, after which it has ended, and tells what came out."""
+"""An adapter: takes all chunks of one stream, and returns the result."""
 
 
 @attrs.frozen
 class Case:
-    """A stream, and what it means.
+    """A stream, and the result of parsing it.
 
     Attributes:
-        name: A sentence that says what is right.
-        clause: Where the standard says so.
+        name: A sentence that states the correct behaviour.
+        clause: The clause of the standard.
         stream: The bytes.
-        expected: What has to come out.
+        expected: What a parser must return.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Case:
         retry: int | None = None,
         last_event_id: str | None = None,
     ) -> Case:
-        """Make a case. The last id is that of the last event unless it is given."""
+        """Make a case. `last_event_id` defaults to the id of the last event."""
         if last_event_id is None:
             last_event_id = events[-1].last_event_id if events else ""
         data = stream.encode() if isinstance(stream, str) else stream
@@ -88,14 +88,14 @@ class Case:
 
 
 def message(data: str, last_event_id: str = "") -> Event:
-    """An event without a name."""
+    """Make an event without a name."""
     return Event("message", data, last_event_id)
 
 
 def chunkings(stream: bytes) -> Iterator[tuple[bytes, ...]]:
-    """The ways in which a stream is cut: not at all, after each byte, and in two at every place.
+    """Split a stream in different ways: in one chunk, byte by byte, and in two chunks at every position.
 
-    A long stream is cut in two at some places only, with all those near its ends among them.
+    A long stream is split in two only at some positions, which include all those near its ends.
     """
     yield (stream,)
     yield tuple(stream[at : at + 1] for at in range(len(stream)))
@@ -109,17 +109,17 @@ def chunkings(stream: bytes) -> Iterator[tuple[bytes, ...]]:
 
 
 def disagreement(parse: Parse, stream: bytes, expected: Parsed) -> str | None:
-    """How a parser differs from what is expected, with the first chunks for which it does; None if it does not."""
+    """Return the first difference of a parser from the expected result, with its chunks, or None."""
     for chunks in chunkings(stream):
         try:
             found = parse(chunks)
         except Exception as error:
             return f"cut into {shown(chunks)} it raises {error!r:.300}"
         if found != expected:
-            return f"cut into {shown(chunks)} it gives\n{found!r:.1500}\nand not\n{expected!r:.1500}"
+            return f"cut into {shown(chunks)} it returns\n{found!r:.1500}\ninstead of\n{expected!r:.1500}"
     return None
 
 
 def shown(chunks: tuple[bytes, ...]) -> str:
-    """Chunks for people."""
+    """Format chunks for a message."""
     return "single bytes" if len(chunks) > 2 else f"{chunks!r:.600}"

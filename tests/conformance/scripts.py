@@ -1,6 +1,6 @@
-"""The clients' table: what a server answers to each request, and what a client makes of it by WHATWG HTML, 9.2.
+"""The table of clients: a server's response to each request, and what a client must do with it by WHATWG HTML, 9.2.
 
-Owns the scripts, the ASGI app that plays them, and the comparison. Must not know any client.
+Owns the scripts, the ASGI app that runs them, and the comparison. Must not know any client.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ __all__ = ("NAMES", "SCRIPTS", "Asked", "Player", "Reply", "Script", "disagreeme
 STREAM: Final[Mapping[str, str]] = MappingProxyType({"content-type": "text/event-stream"})
 AGAIN_AT_ONCE: Final = b"retry: 10\n"
 TOLERANCE: Final = 0.002
-"""Clocks and timers may be off by so many seconds."""
+"""The tolerance of clocks and timers, in seconds."""
 
 
 @attrs.frozen
 class Reply:
-    """The answer to one request.
+    """The response to one request.
 
     Attributes:
-        body: The body, write by write.
+        body: The parts of the body, each sent in one message.
         status: The status.
         headers: The headers.
-        cut: Whether the connection breaks after the body, which is then not complete.
+        cut: Whether the connection is closed after the body without the end of the response.
     """
 
     body: tuple[bytes, ...] = ()
@@ -44,15 +44,15 @@ class Reply:
 
 @attrs.frozen(kw_only=True)
 class Script:
-    """What a server says, and what a client makes of it. A request after the last reply is one too many.
+    """The responses of a server, and what a client must do with them. A request after the last reply is an error.
 
     Attributes:
-        name: A sentence that says what is right.
-        clause: Where the standard says so.
-        replies: The answers, in order. After the last one no client comes back.
-        events: What the client gives.
-        ids: The `Last-Event-ID` of each request; None where there is none.
-        waits: How many seconds a client waits at least before each further request.
+        name: A sentence that states the correct behaviour.
+        clause: The clause of the standard.
+        replies: The responses, in order. After the last one a client must not reconnect.
+        events: The events that the client returns.
+        ids: The `Last-Event-ID` of each request; None for a request without it.
+        waits: The minimum number of seconds before each further request.
     """
 
     name: str
@@ -65,38 +65,38 @@ class Script:
 
 @attrs.frozen
 class Asked:
-    """One request, as it came to the server: its time in seconds, and its headers by their names in lower case."""
+    """A request that the server received: its time in seconds, and its headers by their names in lower case."""
 
     time: float
     headers: Mapping[str, bytes]
 
 
 def disagreement(script: Script, events: Iterable[Sequence[str]], asked: Sequence[Asked]) -> str | None:
-    """How a client differs from what is expected; None if it does not."""
+    """Return how a client differs from a script, or None."""
     found = tuple(Event(*event) for event in events)
     if found != script.events:
-        return f"it gives {found} and not {script.events}"
+        return f"it returns {found} instead of {script.events}"
     wanted = [None if id is None else id.encode() for id in script.ids]
     ids = [request.headers.get("last-event-id") for request in asked]
     if ids != wanted:
-        return f"its requests have the ids {ids} and not {wanted}"
+        return f"its requests have the ids {ids} instead of {wanted}"
     for request in asked:
         if request.headers.get("accept") != b"text/event-stream":
             return f"it accepts {request.headers.get('accept')!r}"
         if request.headers.get("cache-control") not in {b"no-cache", b"no-store"}:
-            return f"it lets caches answer: Cache-Control is {request.headers.get('cache-control')!r}"
+            return f"it allows a cached response: Cache-Control is {request.headers.get('cache-control')!r}"
     waits = [later.time - earlier.time for earlier, later in pairwise(asked)]
     for wait, least in zip(waits, script.waits, strict=False):
         if wait < least - TOLERANCE:
-            return f"it waits for {wait:.3f} s and not {least} s"
+            return f"it waits for {wait:.3f} s instead of {least} s"
     return None
 
 
 class Player:
-    """An ASGI app that plays scripts: the first at /0, the next at /1, and so on.
+    """An ASGI app that runs scripts: the first at /0, the next at /1, and so on.
 
     Attributes:
-        asked: The requests that have come, by the number of the script.
+        asked: The received requests, by the number of the script.
     """
 
     def __init__(self, scripts: Sequence[Script]) -> None:
@@ -104,7 +104,7 @@ class Player:
         self._scripts = scripts
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer."""
+        """Serve the next reply of the script that the path names."""
         if scope["type"] == "lifespan":
             for step in ("startup", "shutdown"):
                 await receive()
@@ -122,23 +122,25 @@ class Player:
         for piece in reply.body:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         if reply.cut:
-            await trio.testing.wait_all_tasks_blocked()  # over HTTP/2 hypercorn would drop what it has not sent yet
-            raise ConnectionAbortedError("as the script says")
+            await (
+                trio.testing.wait_all_tasks_blocked()
+            )  # over HTTP/2 hypercorn would drop the data that it has not sent yet
+            raise ConnectionAbortedError("cut, as the script says")
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def stream(*pieces: bytes, cut: bool = False, headers: Mapping[str, str] = STREAM) -> Reply:
-    """A stream that asks its client to come back soon."""
+    """Make a stream that sets a short reconnection time."""
     return Reply((AGAIN_AT_ONCE, *pieces), headers=headers, cut=cut)
 
 
 def refusal(status: int, headers: Mapping[str, str] = STREAM) -> Reply:
-    """A status that is none of a stream, although the rest looks like one."""
+    """Make a response that has the body of a stream but the status of an error."""
     return Reply((b"id: 9\ndata: forged\n\n",), status, headers)
 
 
 def moved(status: int) -> Reply:
-    """A redirect, to the same path with a query."""
+    """Make a redirect to the same path with a query."""
     return Reply((), status, {"location": "?moved"})
 
 
@@ -157,15 +159,15 @@ MIME = "9.2.3: Content-Type is compared without its parameters"
 
 
 def ended_with(name: str, reply: Reply) -> Script:
-    """A script in which a client has been served once, and then meets what ends it."""
+    """Make a script in which a client receives one stream, and then a reply that ends it."""
     once = stream(b"id: 1\ndata: a\n\n")
     return Script(name=name, clause=FAIL, replies=(once, reply), events=(message("a", "1"),), ids=(None, "1"))
 
 
 SCRIPTS = (
-    Script(name="204 is the end at once", clause=STOP, replies=(GONE,), ids=(None,)),
+    Script(name="204 ends the stream at once", clause=STOP, replies=(GONE,), ids=(None,)),
     Script(
-        name="events are given and 204 is the end",
+        name="events are returned and 204 ends the stream",
         clause=STOP,
         replies=(stream(b"data: a\n\nevent: note\ndata: b\ndata: c\n\n"), GONE),
         events=(message("a"), Event("note", "b\nc")),
@@ -182,28 +184,28 @@ SCRIPTS = (
         ids=(None, "1"),
     ),
     Script(
-        name="an ended stream is asked for again after its last id",
+        name="an ended stream is requested again with its last id",
         clause=AGAIN,
         replies=(stream(b"id: 1\ndata: a\n\n"), stream(b"id: 2\ndata: b\n\n"), stream(b"id: 3\ndata: c\n\n"), GONE),
         events=(message("a", "1"), message("b", "2"), message("c", "3")),
         ids=(None, "1", "2", "3"),
     ),
     Script(
-        name="a broken stream is asked for again after its last id",
+        name="a broken stream is requested again with its last id",
         clause="9.2.3: a network error reestablishes the connection",
         replies=(stream(b"id: 1\ndata: a\n\n", b"data: unfin", cut=True), stream(b"data: b\n\n"), GONE),
         events=(message("a", "1"), message("b", "1")),
         ids=(None, "1", "1"),
     ),
     Script(
-        name="a stream without an event is asked for again",
+        name="a stream without an event is requested again",
         clause=AGAIN,
         replies=(stream(), stream(b":\n\n"), stream(b"data: a\n\n"), GONE),
         events=(message("a"),),
         ids=(None, None, None, None),
     ),
     Script(
-        name="comments are not given",
+        name="comments are not returned",
         clause="9.2.6: a line that starts with a colon is ignored",
         replies=(stream(b":\n\n", b": heartbeat\n\n", b"data: a\n\n", b":\n\n"), GONE),
         events=(message("a"),),
@@ -219,7 +221,7 @@ SCRIPTS = (
     ),
     Script(
         name="an id without an event is sent back",
-        clause="9.2.6: the last event ID string is set before it is seen that there are no data",
+        clause="9.2.6: the last event ID string is set before the check for empty data",
         replies=(stream(b"data: a\n\nid: 1\n\n"), stream(b"id: 2\n\n"), GONE),
         events=(message("a"),),
         ids=(None, "1", "2"),
@@ -283,7 +285,7 @@ SCRIPTS = (
     ),
     Script(
         name="an unfinished character is not finished by the next connection",
-        clause="9.2.6: each stream is decoded by itself",
+        clause="9.2.6: each stream is decoded separately",
         replies=(stream(b"data: \xe2\x9c"), Reply((b"\x93: x\ndata: b\n\n",)), GONE),
         events=(message("b"),),
         ids=(None, None, None),
@@ -296,7 +298,7 @@ SCRIPTS = (
         ids=(None, None, None),
     ),
     Script(
-        name="a CR at the end of a connection takes nothing from the next",
+        name="a CR at the end of a connection does not affect the next",
         clause=BUFFERS,
         replies=(stream(b"data: a\n\n:\r"), Reply((b"\ndata: b\n\n",)), GONE),
         events=(message("a"), message("b")),
@@ -304,7 +306,7 @@ SCRIPTS = (
     ),
     # -- the reconnection time
     Script(
-        name="the reconnection time is waited for",
+        name="the client waits for the reconnection time",
         clause=TIME,
         replies=(Reply((b"retry: 300\ndata: a\n\n",)), GONE),
         events=(message("a"),),
@@ -328,7 +330,7 @@ SCRIPTS = (
         waits=(0.2, 0.2, 0.2),
     ),
     Script(
-        name="what is no number is no reconnection time",
+        name="a value that is not a number is not a reconnection time",
         clause="9.2.6: retry takes ASCII digits alone",
         replies=(Reply((b"retry: 200\nretry: 1.5\nretry: -1\nretry:  5\nretry: 5 \nretry\ndata: a\n\n",)), GONE),
         events=(message("a"),),
@@ -364,18 +366,20 @@ SCRIPTS = (
     ),
     # -- what ends it
     *(
-        Script(name=f"the status {status} is the end at once", clause=FAIL, replies=(refusal(status),), ids=(None,))
+        Script(
+            name=f"the status {status} ends the stream at once", clause=FAIL, replies=(refusal(status),), ids=(None,)
+        )
         for status in (201, 202, 206, 400, 401, 403, 404, 410, 418, 429, 500, 501, 502, 503, 504)
     ),
     Script(
-        name="the status 205 is the end at once",
+        name="the status 205 ends the stream at once",
         clause=FAIL,
         replies=(Reply((), 205, {**STREAM, "content-length": "0"}),),
         ids=(None,),
     ),
     *(
         Script(
-            name=f"the content type {found} is the end at once",
+            name=f"the content type {found} ends the stream at once",
             clause=FAIL,
             replies=(refusal(200, {"content-type": found}),),
             ids=(None,),
@@ -388,12 +392,12 @@ SCRIPTS = (
             "application/json; x=text/event-stream",
         )
     ),
-    Script(name="no content type is the end at once", clause=FAIL, replies=(refusal(200, {}),), ids=(None,)),
-    ended_with("204 is the end after events", GONE),
-    ended_with("404 is the end after events", refusal(404)),
-    ended_with("503 is the end after events", refusal(503)),
-    ended_with("another content type is the end after events", refusal(200, {"content-type": "text/html"})),
+    Script(name="no content type ends the stream at once", clause=FAIL, replies=(refusal(200, {}),), ids=(None,)),
+    ended_with("204 ends the stream after events", GONE),
+    ended_with("404 ends the stream after events", refusal(404)),
+    ended_with("503 ends the stream after events", refusal(503)),
+    ended_with("another content type ends the stream after events", refusal(200, {"content-type": "text/html"})),
 )
 
 NAMES: Final = tuple(sorted({event.type for script in SCRIPTS for event in script.events}))
-"""The names that a client has to listen to, if it has to be told."""
+"""The names of all events, for clients that must register a listener for each name."""

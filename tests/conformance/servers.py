@@ -1,14 +1,14 @@
-"""The servers' table: what is asked over HTTP, and how a server of Server-Sent Events answers.
+"""The table of servers: HTTP requests, and how a server of Server-Sent Events must answer them.
 
-Owns the questions, which any server can be asked that keeps the contract below. Must not know how it is built.
+Owns the requests. Must not know how a server is implemented, only that it serves the contract below.
 
 The contract, under any base URL, for GET:
 
 `/events`
-    A stream of the three events `EVENTS`, which then ends. Also for HEAD, if the server answers that at all.
+    A stream of the three events `EVENTS`, which then ends. The server may also answer HEAD.
 `/replay`
-    The numbers 1 to 5: event n has the id n and the data n. With a Last-Event-ID of n only those after n, and after 5
-    the status 204. Any other Last-Event-ID counts as none.
+    Five events: event n has the id n and the data n. With a Last-Event-ID of n only the events after n, and with 5 the
+    status 204. Any other Last-Event-ID has no effect.
 `/retry`
     A stream that sets the reconnection time of 250 ms, with or without an event, and then ends.
 `/done`
@@ -16,13 +16,13 @@ The contract, under any base URL, for GET:
 `/forbidden`
     403.
 `/nowhere`
-    There is nothing.
+    404.
 `/quiet`
     A stream without an event that never ends, with a comment at least every second.
 `/held`
-    A stream with one event, whose data are `held`, that never ends.
+    A stream with one event, whose data is `held`, that never ends.
 `/held/count`
-    How many streams of `/held` are open, as plain text.
+    The number of open streams of `/held`, as plain text.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ EVENTS: Final = (
 )
 NUMBERS: Final = tuple(message(str(n), str(n)) for n in range(1, 6))
 SECONDS: Final = 5.0
-"""How long a server may take to notice that a client has come or gone."""
+"""The time that a server may take to notice that a client has connected or disconnected."""
 
 Connect: TypeAlias = Callable[[], httpx.Client]
-"""Makes a client that knows the base URL and the version of HTTP; the check closes it."""
+"""Makes a client with a base URL and a version of HTTP; the check closes it."""
 
 FORBIDDEN_IN_HTTP_2 = ("connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade")
 ASKS_FOR_A_STREAM: Final[Mapping[str, str]] = MappingProxyType({"accept": "text/event-stream"})
@@ -59,18 +59,18 @@ ASKS_FOR_A_STREAM: Final[Mapping[str, str]] = MappingProxyType({"accept": "text/
 
 @attrs.frozen(kw_only=True)
 class Exchange:
-    """A request, and what the response has to be.
+    """A request, and the expected response.
 
     Attributes:
-        name: A sentence that says what is right.
-        clause: Where a standard says so.
-        path: What is asked for, from the table above.
-        statuses: Those that are right.
-        events: What the body is, if the status is 200: a stream of these events; None if it must be no stream.
+        name: A sentence that states the correct behaviour.
+        clause: The clause of a standard.
+        path: The path of the request, from the contract above.
+        statuses: The allowed statuses.
+        events: The events of the stream if the status is 200; None if the response must not be a stream.
         retry: The reconnection time that the stream sets.
         method: The method.
         headers: The request's headers.
-        allows: Methods that the header Allow has to name.
+        allows: Methods that the header Allow must list.
     """
 
     name: str
@@ -84,10 +84,10 @@ class Exchange:
     allows: tuple[str, ...] = ()
 
     def check(self, connect: Connect) -> None:
-        """Ask it.
+        """Send the request and check the response.
 
         Raises:
-            AssertionError: The response is another.
+            AssertionError: The response is wrong.
         """
         headers = [(name.encode(), _encoded(value)) for name, value in self.headers.items()]
         with connect() as client:
@@ -97,7 +97,7 @@ class Exchange:
             check_head(response)
             self._check_body(response.content)
         else:
-            assert not is_stream(response), "what is no stream must not have the content type of one"
+            assert not is_stream(response), "only a stream may have the content type of a stream"
         allowed = {method.strip() for method in response.headers.get("allow", "").split(",")}
         assert allowed.issuperset(self.allows), f"Allow names {allowed}"
         if response.status_code == 204:
@@ -120,13 +120,13 @@ def _encoded(value: str | bytes) -> bytes:
 
 
 def is_stream(response: httpx.Response) -> bool:
-    """Whether a client takes it for an event stream."""
+    """Whether a client treats the response as an event stream."""
     found: str = response.headers.get("content-type", "")
     return found.partition(";")[0].strip().lower() == "text/event-stream"
 
 
 def check_head(response: httpx.Response) -> None:
-    """A stream's headers: its type, no charset but the one that its registration knows, and that nobody stores it."""
+    """Check the headers of a stream: its type, a charset that the type allows, and that caches do not store it."""
     assert is_stream(response), response.headers
     _, _, parameters = response.headers["content-type"].partition(";")
     assert parameters.replace(" ", "").replace('"', "").lower() in {"", "charset=utf-8"}, parameters
@@ -137,7 +137,7 @@ def check_head(response: httpx.Response) -> None:
 
 
 def replayed(name: str, id: str | bytes, *events: Event, statuses: tuple[int, ...] = (200,)) -> Exchange:
-    """A reconnect."""
+    """Make a request of a client that reconnects."""
     headers = {**ASKS_FOR_A_STREAM, "last-event-id": id}
     return Exchange(name=name, clause=LAST_ID, path="/replay", headers=headers, statuses=statuses, events=events)
 
@@ -147,7 +147,7 @@ LAST_ID = "HTML 9.2.4: Last-Event-ID is the id of the last event, in UTF-8"
 STOP = "HTML 9.2.3: a client can be told to stop reconnecting with 204"
 ACCEPT = "RFC 9110, 12.5.1: a server may disregard Accept or answer 406"
 METHODS = "RFC 9110, 15.5.6: 405 comes with Allow, which names the methods there are"
-UNREADABLE = "HTML 9.2.3: any status but 200 ends an EventSource for good, so a strange id must not lead to one"
+UNREADABLE = "HTML 9.2.3: any status but 200 ends an EventSource for good, so an unknown id must not cause one"
 
 EXCHANGES = (
     Exchange(name="a stream arrives whole", clause=MIME, path="/events", events=EVENTS),
@@ -169,19 +169,19 @@ EXCHANGES = (
         statuses=(200, 406),
         headers={"accept": "application/json"},
     ),
-    Exchange(name="a query changes nothing", clause=MIME, path="/events?a=b&c", events=EVENTS),
+    Exchange(name="a query has no effect", clause=MIME, path="/events?a=b&c", events=EVENTS),
     Exchange(name="a reconnection time is set", clause="HTML 9.2.6: retry", path="/retry", events=(), retry=250),
-    Exchange(name="a first visit gets all", clause=LAST_ID, path="/replay", events=NUMBERS),
-    replayed("a reconnect gets what it has missed", "3", *NUMBERS[3:]),
+    Exchange(name="a first request receives all events", clause=LAST_ID, path="/replay", events=NUMBERS),
+    replayed("a reconnecting client receives the events that it missed", "3", *NUMBERS[3:]),
     replayed("a reconnect at the end is told to stop", "5", statuses=(204,)),
     replayed("an empty id counts as none", "", *NUMBERS),
-    replayed("an unknown id is no error", "nonsense", *NUMBERS),
-    replayed("an id in UTF-8 is no error", "gr\u00f6\u00dfe-\u2713", *NUMBERS),
-    replayed("an id that is not UTF-8 is no error", b"\xff\xfe", *NUMBERS),
-    replayed("a long id is no error", "x" * 2000, *NUMBERS),
+    replayed("an unknown id is not an error", "nonsense", *NUMBERS),
+    replayed("an id in UTF-8 is not an error", "gr\u00f6\u00dfe-\u2713", *NUMBERS),
+    replayed("an id that is not UTF-8 is not an error", b"\xff\xfe", *NUMBERS),
+    replayed("a long id is not an error", "x" * 2000, *NUMBERS),
     Exchange(name="204 stops a client", clause=STOP, path="/done", statuses=(204,)),
-    Exchange(name="a refusal is no stream", clause=MIME, path="/forbidden", statuses=(403,)),
-    Exchange(name="what is not there is no stream", clause=MIME, path="/nowhere", statuses=(404,)),
+    Exchange(name="a refusal is not a stream", clause=MIME, path="/forbidden", statuses=(403,)),
+    Exchange(name="an unknown path is not a stream", clause=MIME, path="/nowhere", statuses=(404,)),
     *(
         Exchange(
             name=f"{method} is not allowed",
@@ -194,7 +194,7 @@ EXCHANGES = (
         for method in ("POST", "PUT", "DELETE")
     ),
     Exchange(
-        name="HEAD gets the head alone",
+        name="HEAD receives the headers only",
         clause="RFC 9110, 9.3.2: the same header fields as GET, and no content",
         path="/events",
         method="HEAD",
@@ -206,12 +206,12 @@ EXCHANGES = (
 
 @attrs.frozen
 class Check:
-    """A question that takes more than one request.
+    """A check that takes more than one request.
 
     Attributes:
-        name: A sentence that says what is right.
-        clause: Where a standard says so.
-        check: Asks it, and raises AssertionError.
+        name: A sentence that states the correct behaviour.
+        clause: The clause of a standard.
+        check: Sends the requests, and raises AssertionError.
     """
 
     name: str
@@ -253,7 +253,7 @@ def streams_are_independent(connect: Connect) -> None:
 
 @contextmanager
 def streaming(client: httpx.Client, path: str) -> Iterator[Iterator[bytes]]:
-    """Open a stream, whose chunks are given; it is open as long as the block, for to let go of the chunks closes it."""
+    """Open a stream for the duration of the block, and yield its chunks."""
     with client.stream("GET", path, headers=ASKS_FOR_A_STREAM) as response:
         check_head(response)
         chunks = response.iter_raw()
@@ -261,7 +261,7 @@ def streaming(client: httpx.Client, path: str) -> Iterator[Iterator[bytes]]:
 
 
 def read_event(chunks: Iterator[bytes]) -> Event:
-    """Read up to the first event."""
+    """Read until the first event."""
     read: list[bytes] = []
     for chunk in chunks:
         read.append(chunk)
@@ -271,7 +271,7 @@ def read_event(chunks: Iterator[bytes]) -> Event:
 
 
 def wait_until_held(count: int, client: httpx.Client) -> None:
-    """Wait until the server holds so many streams."""
+    """Wait until the server has this number of open streams."""
     end = time.monotonic() + SECONDS
     while (held := int(client.get("/held/count").text)) != count:
         assert time.monotonic() < end, f"the server holds {held} streams and not {count}"
@@ -280,13 +280,17 @@ def wait_until_held(count: int, client: httpx.Client) -> None:
 
 CHECKS = (
     Check(
-        "an event comes at once",
+        "an event is sent immediately",
         "HTML 9.2.6: lines are processed in the order they are received",
         each_event_comes_at_once,
     ),
-    Check("comments keep it alive", "HTML 9.2.7: a comment line every 15 seconds or so", comments_keep_it_alive),
     Check(
-        "a client that leaves frees its stream", "RFC 9112, 9.6; RFC 9113, 8.1", a_client_that_leaves_frees_its_stream
+        "comments keep the stream alive", "HTML 9.2.7: a comment line every 15 seconds or so", comments_keep_it_alive
+    ),
+    Check(
+        "the stream of a client that disconnects is closed",
+        "RFC 9112, 9.6; RFC 9113, 8.1",
+        a_client_that_leaves_frees_its_stream,
     ),
     Check("streams are independent of each other", "RFC 9113, 5: streams are independent", streams_are_independent),
 )

@@ -1,4 +1,4 @@
-"""Our client does with each script what the standard says, or differs on purpose; over a transport in memory."""
+"""`trio_sse.client` does what the standard says, or differs by design, in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from trio_sse.client import Retry
 
-from .clients import OURS, hold, problems, run_in_memory
+from .clients import OURS, check, problems, run_in_memory
 from .parsing import message
 from .scripts import SCRIPTS, Asked, Script, disagreement
 
@@ -21,7 +21,7 @@ async def test_our_client_does_as_the_standard_says(
 ) -> None:
     retry, differences = ours
     known = {name: why for name, why in differences.items() if name == script.name}
-    hold({script.name: await run_in_memory(script, retry)}, known)
+    check({script.name: await run_in_memory(script, retry)}, known)
 
 
 def test_differences_are_those_of_scripts() -> None:
@@ -58,7 +58,7 @@ def test_what_is_right_is_no_disagreement() -> None:
         ((RIGHT[1], RIGHT[1]), "ids"),
         ((RIGHT[0], Asked(0.1, RIGHT[1].headers)), "waits"),
         ((RIGHT[0], Asked(0.25, {**RIGHT[1].headers, "accept": b"*/*"})), "accepts"),
-        ((Asked(0.0, {"accept": b"text/event-stream"}), RIGHT[1]), "caches"),
+        ((Asked(0.0, {"accept": b"text/event-stream"}), RIGHT[1]), "cached"),
     ],
 )
 def test_a_disagreement_in_the_requests_is_told(asked: tuple[Asked, ...], words: str) -> None:
@@ -66,7 +66,7 @@ def test_a_disagreement_in_the_requests_is_told(asked: tuple[Asked, ...], words:
 
 
 def test_a_disagreement_in_the_events_is_told() -> None:
-    assert "gives" in str(disagreement(EXAMPLE, [("message", "a", "")], RIGHT))
+    assert "returns" in str(disagreement(EXAMPLE, [("message", "a", "")], RIGHT))
 
 
 def test_a_difference_that_is_gone_is_told() -> None:

@@ -1,4 +1,4 @@
-"""What our encoder writes means the same to every parser, however it is cut."""
+"""Every parser reads the output of the encoder in the same way, however it is split."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .parsers import Parser
 
 @pytest.mark.parametrize("case", ENCODED, ids=lambda case: case.name)
 def test_what_is_sent_arrives(parser: Parser, case: Encoded) -> None:
-    parser.hold(case.name, case.stream, case.expected)
+    parser.check(case.name, case.stream, case.expected)
 
 
 @pytest.mark.parametrize(("event", "field"), REFUSED)

@@ -1,4 +1,4 @@
-"""The client at `--sse-client` does with each script what the standard says, over sockets."""
+"""The client that `--sse-client` names does what the standard says, over sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each parser reads each stream as the standard says, however it is cut; or differs where it is known to."""
+"""Each parser reads each stream as the standard says, however it is split, except for its known differences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .parsing import Case, Parsed, chunkings, disagreement, message
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_stream_is_read_as_the_standard_says(parser: Parser, case: Case) -> None:
-    parser.hold(case.name, case.stream, case.expected, case.clause)
+    parser.check(case.name, case.stream, case.expected, case.clause)
 
 
 def test_no_two_cases_have_one_name() -> None:
@@ -40,7 +40,7 @@ def test_a_stream_is_cut_after_each_byte_and_at_every_place() -> None:
 @pytest.mark.parametrize(
     ("parse", "words"),
     [
-        (lambda chunks: Parsed([message("b")]), "and not"),
+        (lambda chunks: Parsed([message("b")]), "instead of"),
         (lambda chunks: Parsed([message("a")] * len(chunks)), "single bytes"),
         (lambda chunks: Parsed([message("a")], retry=0), "retry=0"),
         (lambda chunks: Parsed([message("a")], last_event_id="1"), "last_event_id='1'"),
@@ -55,5 +55,5 @@ def test_a_disagreement_is_told(parse: object, words: str) -> None:
 def test_a_difference_that_is_gone_is_told() -> None:
     parser = Parser(lambda chunks: Parsed(()), {"old": "why"})
     assert parser.verdict("old", "differs") is None
-    assert parser.verdict("old", None) == "it no longer differs in 'old' (why); take that out of the table"
+    assert parser.verdict("old", None) == "it no longer differs in 'old' (why): remove this from the table"
     assert parser.verdict("new", "differs") == "differs"

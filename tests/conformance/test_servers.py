@@ -1,4 +1,4 @@
-"""The server at `--sse-url` answers as the standards say; `servers.py` says what it has to serve."""
+"""The server at `--sse-url` answers as the standards say; `servers.py` describes what it must serve."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def connect(request: pytest.FixtureRequest) -> Connect:
     url = str(request.config.getoption("--sse-url"))
     http2 = request.param == "HTTP/2"
     if http2 and not url.startswith("https:"):
-        pytest.skip("HTTP/2 is agreed on over TLS, and the URL is one of http:")
+        pytest.skip("HTTP/2 is negotiated over TLS, and the URL starts with http:")
     return partial(httpx.Client, base_url=url, http1=not http2, http2=http2)
 
 

@@ -17,7 +17,7 @@ import httpx
 import pytest
 import trio
 
-from conformance.clients import OURS, hold, read_all
+from conformance.clients import OURS, check, read_all
 from conformance.contract import contract
 from conformance.encoder_cases import ENCODED, Encoded
 from conformance.parser_cases import CASES
@@ -38,17 +38,17 @@ Browse = Callable[[], AbstractAsyncContextManager[Browser]]
 CONFORMANCE = TESTS / "conformance"
 ALL: tuple[Case | Encoded, ...] = (*CASES, *ENCODED)
 
-# -- where others differ, by the names of cases and scripts
+# -- known differences, by the names of cases and scripts
 
 EVENTSOURCE_PARSER: Mapping[str, str] = {
-    "the BOM's bytes as Latin-1 text are no BOM": "it looks for the bytes of the mark in text, where they are letters",
+    "the BOM's bytes as Latin-1 text are not a BOM": "it also removes the bytes of the mark from decoded text",
     **dict.fromkeys(
         (
             "a CR at the very end of the stream ends its line",
             "a CRLF and a CR at the very end are a blank line",
             "a sequence cut short by a line end does not swallow it",
         ),
-        "a CR at the end of a chunk waits for the next one, and so does an event that it completes",
+        "it holds a CR at the end of a chunk, and the event that it completes, until the next chunk",
     ),
     **dict.fromkeys(
         (
@@ -57,28 +57,28 @@ EVENTSOURCE_PARSER: Mapping[str, str] = {
             "an empty id without data resets",
             "an id alone counts for what follows",
         ),
-        "it tells ids with events only, and forgets the one of a block without data",
+        "it reports ids with events only, and discards the id of a block without data",
     ),
 }
 NPM_EVENTSOURCE: Mapping[str, str] = {
     **dict.fromkeys(
         (
-            "a broken stream is asked for again after its last id",
+            "a broken stream is requested again with its last id",
             "an id outlives its connection",
             "an id with NUL is not sent back",
         ),
-        "the lastEventId of an event is that of its own block",
+        "it sets an event's lastEventId to the id of the event's block",
     ),
-    "an id without an event is sent back": "eventsource-parser tells ids with events only",
-    "an id is sent back in UTF-8": "fetch takes no header beyond Latin-1, so each further attempt fails, without end",
-    "the content type Text/Event-Stream is that of a stream": "it compares the content type with its case",
-    "the content type text/event-stream2 is the end at once": "it compares the start of the content type only",
+    "an id without an event is sent back": "eventsource-parser reports ids with events only",
+    "an id is sent back in UTF-8": "fetch rejects a header outside Latin-1, so every further attempt fails",
+    "the content type Text/Event-Stream is that of a stream": "it compares the content type case-sensitively",
+    "the content type text/event-stream2 ends the stream at once": "it compares the start of the content type only",
 }
 CHROMIUM_PARSER: Mapping[str, str] = {
-    "a BOM alone on the first line leaves a blank line": "the LF right after the mark is lost",
+    "a BOM alone on the first line leaves a blank line": "it loses the LF directly after the mark",
 }
 CHROMIUM: Mapping[str, str] = {
-    "the content type text/event-stream; charset=iso-8859-1 is that of a stream": "it wants no charset but UTF-8",
+    "the content type text/event-stream; charset=iso-8859-1 is that of a stream": "it accepts no charset but UTF-8",
 }
 
 
@@ -87,7 +87,7 @@ CHROMIUM: Mapping[str, str] = {
 
 @pytest.fixture(scope="module")
 def eventsource_parser(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> Parser:
-    """The npm package, which has parsed all streams, cut in all ways, in one process."""
+    """The npm package; one process parses all streams, split in all ways."""
     ways = {case.stream: list(chunkings(case.stream)) for case in ALL}
     asked = [
         {"stream": base64.b64encode(stream).decode(), "cuts": [list(map(len, chunks)) for chunks in cuts]}
@@ -111,27 +111,27 @@ def parsed(result: Mapping[str, Any]) -> Parsed:
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
 def test_npm_eventsource_parser_reads_as_the_standard_says(case: Case | Encoded, eventsource_parser: Parser) -> None:
-    eventsource_parser.hold(case.name, case.stream, case.expected)
+    eventsource_parser.check(case.name, case.stream, case.expected)
 
 
 @within(60)
 async def test_chromium_reads_as_the_standard_says(browse: Browse) -> None:
-    """Its events alone: what it will send and how long it will wait show with the next connection only."""
+    """Compares the events only: the id and the delay would show in the next connection only."""
     scripts = [Script(name=case.name, clause="", replies=(Reply((case.stream,)),), ids=()) for case in ALL]
     names = sorted({event.type for case in ALL for event in case.expected.events})
     async with serving(with_page(Player(scripts))) as server, browse() as browser:
         results = await followed_by_chromium(browser, server.url, len(scripts), names, once=True)
     found = {
-        case.name: None if result == case.expected.events else f"it gives {result}"
+        case.name: None if result == case.expected.events else f"it returns {result}"
         for case, result in zip(ALL, results, strict=True)
     }
-    hold(found, CHROMIUM_PARSER)
+    check(found, CHROMIUM_PARSER)
 
 
 async def followed_by_chromium(
     browser: Browser, url: str, count: int, names: Sequence[str], *, once: bool = False
 ) -> list[tuple[Event, ...]]:
-    """What a page's EventSource gives for /0, /1, …"""
+    """Return the events that a page's EventSource dispatches for /0, /1, …"""
     tab = await browser.open(f"{url}/page")
     options = {"urls": [f"/{n}" for n in range(count)], "names": names, "once": once}
     source = base64.b64encode((CONFORMANCE / "follow.mjs").read_bytes()).decode()
@@ -141,7 +141,7 @@ async def followed_by_chromium(
 
 
 def with_page(player: Player) -> Any:
-    """The player, and an empty page at /page (and for whatever else a browser asks)."""
+    """The player, and an empty page at every other path."""
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan" or scope["path"].strip("/").isdigit():
@@ -181,7 +181,7 @@ async def test_our_server_answers_as_the_standards_say(
 async def test_our_client_does_as_the_standard_says(
     ours: tuple[Retry, Mapping[str, str]], trusted: Certificate | None
 ) -> None:
-    """All scripts at once, each over connections of its own."""
+    """Runs all scripts at once, each over separate connections."""
     retry, differences = ours
     player = Player(SCRIPTS)
     context = trusted.context() if trusted else None
@@ -194,7 +194,7 @@ async def test_our_client_does_as_the_standard_says(
         for number in range(len(SCRIPTS)):
             nursery.start_soon(follow, number, f"{server.url}/{number}")
     found = {script.name: disagreement(script, results[n], player.asked[n]) for n, script in enumerate(SCRIPTS)}
-    hold(found, differences)
+    check(found, differences)
 
 
 @within(60)
@@ -207,7 +207,7 @@ async def test_npm_eventsource_does_as_the_standard_says(node_modules: Path) -> 
         async with running(needs("node"), str(CONFORMANCE / "npm_follow.mjs"), module, options) as program:
             results = json.loads(await program.line())
     found = {s.name: disagreement(s, results[n], player.asked[n]) for n, s in enumerate(SCRIPTS)}
-    hold(found, NPM_EVENTSOURCE)
+    check(found, NPM_EVENTSOURCE)
 
 
 @within(60)
@@ -216,7 +216,7 @@ async def test_chromium_does_as_the_standard_says(browse: Browse) -> None:
     async with serving(with_page(player)) as server, browse() as browser:
         results = await followed_by_chromium(browser, server.url, len(SCRIPTS), NAMES)
     found = {s.name: disagreement(s, results[n], player.asked[n]) for n, s in enumerate(SCRIPTS)}
-    hold(found, CHROMIUM)
+    check(found, CHROMIUM)
 
 
 # -- the command line that the documentation shows
@@ -241,7 +241,7 @@ async def test_a_server_is_named_on_the_command_line() -> None:
 
 
 @within(60)
-async def test_a_server_that_keeps_no_contract_fails() -> None:
+async def test_a_server_that_does_not_serve_the_contract_fails() -> None:
     async with (
         serving(with_page(Player(()))) as server,
         pytest_running("tests/conformance/test_servers.py", "--sse-url", server.url, "-k", "HTTP/1.1") as program,
@@ -266,18 +266,18 @@ async def test_a_parser_is_named_on_the_command_line() -> None:
 
 @within(60)
 async def test_a_client_is_named_on_the_command_line() -> None:
-    """One that takes every answer for a stream, and never comes back."""
+    """A client that treats every response as a stream, and never reconnects."""
     arguments = ("--sse-client", "end_to_end.test_conformance:asks_once", "-k", "204 or 404")
     async with pytest_running("tests/conformance/test_given_client.py", *arguments) as program:
         assert await program.wait() == 1
     failed = {line.partition("[")[2].partition("]")[0] for line in program.output if line.startswith("FAILED")}
     assert failed == {
-        "events are given and 204 is the end",
-        "the status 404 is the end at once",
-        "204 is the end after events",
-        "404 is the end after events",
+        "events are returned and 204 ends the stream",
+        "the status 404 ends the stream at once",
+        "204 ends the stream after events",
+        "404 ends the stream after events",
     }
-    assert "1 passed" in program.text, "204 is the end at once"
+    assert "1 passed" in program.text, "204 ends the stream at once"
 
 
 def asks_once(url: str) -> Iterator[tuple[str, str, str]]:
