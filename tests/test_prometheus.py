@@ -75,6 +75,23 @@ async def busy(client: TestClient) -> None:
         await client.get("/rooms/green")
 
 
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "",
+        ";;;",
+        "text/plain;version=abc",
+        "text/plain;version=1.x",
+        "text/plain;version=",
+        "application/openmetrics-text;version=abc",
+        "application/openmetrics-text;version=1.0.0;escaping=abc",
+        "application/openmetrics-text;version=\xb2",
+    ],
+)
+async def test_an_accept_header_that_cannot_be_read_is_not_an_error_of_ours(accept: str) -> None:
+    assert (await TestClient(app_of()).get("/metrics", headers={"accept": accept})).status == 200
+
+
 @pytest.mark.parametrize("accept", [None, "*/*", OPENMETRICS, TEXT])
 async def test_the_metrics_of_streams(accept: str | None, autojump_clock: MockClock) -> None:
     client = TestClient(app_of(limits=Limits(streams=1)))

@@ -1,6 +1,6 @@
-"""Health checks: routes by which whoever runs the app learns whether it lives, and whether it takes more clients.
+"""Health checks: routes that tell an orchestrator or a load balancer whether the app runs and accepts more streams.
 
-Owns the two answers. Where they are asked for, and by whom, is said where they are added to the app.
+Owns the two responses. It does not know their paths or who may request them: the app decides that.
 """
 
 from __future__ import annotations
@@ -21,19 +21,18 @@ NO_STORE: Final = {"cache-control": "no-store"}
 
 
 def liveness(path: str) -> Get:
-    """A route that answers 200 as long as the app runs, also while it shuts down or has no room.
+    """A route that answers 200 as long as the app runs, also while it shuts down or is full.
 
-    Whoever gets no answer should start the app again.
+    Restart the app when it does not answer.
     """
     return Get(path).during_shutdown().handle(_alive)
 
 
 def readiness(path: str) -> Get:
-    """A route that answers 200 while the app takes streams, and 503 while it does not.
+    """A route that answers 200 while the app accepts streams, and 503 while it does not.
 
-    It does not once the server shuts down, while as many streams are open as `Limits(streams=…)` lets in, and while the
-    server has no room for more connections. Whoever gets a 503 should send new clients elsewhere. HEAD is answered
-    likewise.
+    The answer is 503 once the server shuts down, while as many streams are open as `Limits(streams=…)` allows, and
+    while the server accepts no more connections. Send new clients elsewhere then. HEAD gets the same status.
     """
     return Get(path).during_shutdown().use(_check_room).handle(_ready)
 
@@ -47,7 +46,7 @@ def _ready() -> Response:
 
 
 def _check_room(request: Request, draining: Draining, statistics: Callable[[], Statistics]) -> None:
-    """Refuse in a step and not in the handler, which does not run for HEAD."""
+    # A step and not the handler, which does not run for HEAD.
     link = server_extension_of(request.scope)
     if draining.is_set():
         raise ServiceUnavailable("The server is shutting down.", headers=NO_STORE)

@@ -1,6 +1,7 @@
-"""A repository in memory, for tests, examples and data that need not last.
+"""Models: what a route's path parameters may refer to, and a repository in memory.
 
-Owns a mapping of models by id, and their binding to topics. Anything that lasts is the user's own repository.
+Owns `MemoryRepository`, and exports what users import of models: `Reference`, `Repository`, `required`, `resolve`. It
+knows no database: a repository over one is the application's.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ T = TypeVar("T")
 
 
 class MemoryRepository(Generic[T]):
-    """Keeps models by id. With `topics`, a model that `HasEvents` is bound to its topic.
+    """Keeps models by id, for tests, examples and data that need not survive a restart.
+
+    With `topics`, it binds each model that derives from `HasEvents` to its topic.
 
     Args:
         model: The class of the models.
-        models: What is there to begin with.
-        topics: Where topics come from.
+        models: The models to start with.
+        topics: Makes the topics.
 
     Raises:
         TypeError: The class has no id field.
@@ -45,22 +48,22 @@ class MemoryRepository(Generic[T]):
         return self._models.get(id)
 
     async def get_many(self, ids: Sequence[Any], /) -> Mapping[Any, T]:
-        """The models with these ids, by id, as far as they are there."""
+        """The models with these ids, by id; those that are not found are left out."""
         await trio.lowlevel.checkpoint()
         return {id: self._models[id] for id in ids if id in self._models}
 
     async def list(self) -> list[T]:
-        """All models, in the order in which they came."""
+        """All models, in the order in which they were added."""
         await trio.lowlevel.checkpoint()
         return [*self._models.values()]
 
     async def save(self, model: T, /) -> T:
-        """Keep a model, in place of one with the same id, and give it back bound."""
+        """Add a model, or replace the one with the same id. Returns the model bound to its topic."""
         await trio.lowlevel.checkpoint()
         return self._put(model)
 
     async def delete(self, id: Any, /) -> bool:
-        """Forget a model; True if it was there."""
+        """Remove a model; True if it was found."""
         await trio.lowlevel.checkpoint()
         return self._models.pop(id, None) is not None
 
@@ -75,5 +78,5 @@ class MemoryRepository(Generic[T]):
 
 
 def _bind(model: Any, topic: Topic[Any]) -> Any:
-    """The model with its topic, if it is of a kind that carries one."""
+    """The model with its topic, if its class derives from `HasEvents`."""
     return attrs.evolve(model, events=topic) if HasEvents in model.__class__.__mro__ else model

@@ -1,12 +1,13 @@
-"""Metrics for Prometheus: a route that tells what the app's streams have done, in this process.
+"""Metrics for Prometheus: a route that exports the statistics of the app's streams, for this process.
 
-Owns the names of the metrics. Needs prometheus-client, which `pip install trio-sse[prometheus]` brings; nothing else of
-the package imports this.
+Owns the names of the metrics. It does not count: `App.statistics` does. Needs prometheus-client, which
+`pip install trio-sse[prometheus]` installs; no other module of the package imports this one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import attrs
 
@@ -36,31 +37,41 @@ Samples = Mapping[tuple[str, ...], float]
 def metrics(path: str, *, registry: Collector = REGISTRY) -> Get:
     """A route that answers Prometheus with the app's metrics, in the format that its Accept header asks for.
 
-    It answers also while the server shuts down or has no room. `.use` a step on it where not everybody may read it.
+    It also answers while the server shuts down or is full. Add a step with `.use` to restrict access.
 
     Args:
-        path: Where: `/metrics`, usually.
-        registry: Whose metrics are told beside the app's own: those of the process, and those that you have made.
+        path: The route's path, usually `/metrics`.
+        registry: Its metrics are exported with the app's: those of the process, and those that you define.
     """
 
-    def tell(headers: Headers, statistics: Callable[[], Statistics]) -> Response:
+    def export(headers: Headers, statistics: Callable[[], Statistics]) -> Response:
         together = CollectorRegistry()
         together.register(registry)
         together.register(_Streams(statistics()))
-        encode, media_type = choose_encoder(",".join(headers.get_all("accept")))
+        encode, media_type = _encoder_for(",".join(headers.get_all("accept")))
         return Response(encode(together), media_type=media_type, headers={"cache-control": "no-store"})
 
-    return Get(path).during_shutdown().handle(tell)
+    return Get(path).during_shutdown().handle(export)
+
+
+def _encoder_for(accept: str) -> tuple[Callable[[Collector], bytes], str]:
+    """The encoder and its media type; those of the default format where the Accept header cannot be read."""
+    choose: Any = choose_encoder  # its parameters have other names from release to release
+    try:
+        found: tuple[Callable[[Collector], bytes], str] = choose(accept)
+    except (TypeError, ValueError):  # `version=abc`: prometheus-client compares the parts of a version as numbers
+        found = choose("")
+    return found
 
 
 @attrs.frozen(eq=False)
 class _Streams(Collector):
     """Statistics as metrics."""
 
-    read: Statistics
+    statistics: Statistics
 
     def collect(self) -> Iterator[Metric]:
-        routes = self.read.routes.items()
+        routes = self.statistics.routes.items()
         yield _family(
             GaugeMetricFamily,
             "trio_sse_streams_open",
@@ -78,7 +89,7 @@ class _Streams(Collector):
         yield _family(
             CounterMetricFamily,
             "trio_sse_streams_ended",
-            "Streams that have ended, by what has ended them.",
+            "Streams that have ended, by reason.",
             ("route", "reason"),
             {(name, reason): count for name, route in routes for reason, count in route.ended.items()},
         )
@@ -92,16 +103,16 @@ class _Streams(Collector):
         yield _family(
             CounterMetricFamily,
             "trio_sse_sent_bytes",
-            "Bytes of event streams that have been sent, headers not counted.",
+            "Bytes of event streams that have been sent, without headers.",
             ("route",),
             {(name,): route.bytes for name, route in routes},
         )
         yield _family(
             CounterMetricFamily,
             "trio_sse_requests_refused",
-            "Requests that have been turned away, by the detail that they were told.",
+            "Requests that have been refused, by the detail of the response.",
             ("detail",),
-            {(detail,): count for detail, count in self.read.refused.items()},
+            {(detail,): count for detail, count in self.statistics.refused.items()},
         )
 
 

@@ -1,6 +1,6 @@
 """Statistics: what the streams of an app have done, as values.
 
-Owns the values that `App.statistics()` returns. How they are counted is none of its business.
+Owns the values that `App.statistics()` returns. It does not count: `_runtime.counters` does.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class RouteStatistics:
         open: Streams that are open.
         opened: Streams that have been opened.
         events: Events that have been sent.
-        bytes: Bytes that have been sent, headers not counted.
-        ended: How many have ended, by what has ended them: `finished` for a handler that ended by itself, `failed` for
-            one that raised, else an `AbortReason`, such as `client_gone` or `too_slow`.
+        bytes: Bytes that have been sent, without headers.
+        ended: Streams that have ended, by reason: `finished` if the handler returned, `failed` if it raised, otherwise
+            an `AbortReason`, such as `client_gone` or `too_slow`.
     """
 
     open: int
@@ -40,12 +40,12 @@ class Statistics:
         open: Streams that are open.
         opened: Streams that have been opened.
         events: Events that have been sent.
-        bytes: Bytes that have been sent, headers not counted.
-        ended: How many have ended, by what has ended them; see `RouteStatistics`.
-        refused: How many requests have been turned away, by the detail that they were told; `other` once there are
-            more than a hundred different ones.
+        bytes: Bytes that have been sent, without headers.
+        ended: Streams that have ended, by reason; see `RouteStatistics`.
+        refused: Requests that have been refused for now, by the detail of the response; `other` after a hundred
+            different details.
         routes: The same for each route, by its label, such as `SSE /orders/:order/events`.
-        full: Whether as many streams are open as `Limits(streams=…)` lets in.
+        full: Whether as many streams are open as `Limits(streams=…)` allows.
     """
 
     open: int
@@ -59,10 +59,10 @@ class Statistics:
 
     @property
     def slow(self) -> int:
-        """Streams that have been ended because their clients did not read."""
+        """Streams that were ended because their clients did not read."""
         return self.ended.get("too_slow", 0)
 
     @property
     def drained(self) -> int:
-        """Streams that the server's shutdown has ended."""
+        """Streams that were ended by the server's shutdown."""
         return self.ended.get("draining", 0)

@@ -1099,11 +1099,11 @@ AT_ONCE: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: App().provide(Pool, value=5),
-        ".provide(Pool, value=5): this is no Pool",
+        ".provide(Pool, value=5): this is not of type Pool",
     ),
     (
         lambda: App().provide(Pool, value=None),
-        ".provide(Pool, value=None): this is no Pool",
+        ".provide(Pool, value=None): this is not of type Pool",
     ),
     (
         lambda: App().provide(Pool, Pool()),  # type: ignore[arg-type]
@@ -1132,11 +1132,11 @@ AT_ONCE: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: App().provide(Pool, Store),
-        "Store() makes Store, which is no Pool; provide it as .provide(Store, …)",
+        "Store() makes Store, which is not of type Pool; provide it as .provide(Store, …)",
     ),
     (
         lambda: App().provide(Store, make_pool),
-        "make_pool() makes Pool, which is no Store; provide it as .provide(Pool, …)",
+        "make_pool() makes Pool, which is not of type Store; provide it as .provide(Pool, …)",
     ),
     (
         lambda: App().provide(yields_pool),

@@ -1,6 +1,6 @@
-"""Names: what messages call functions and types, and which known name a misspelled one is close to.
+"""Names: how messages name functions and types, and which known name a misspelled one is close to.
 
-Owns the wording of names alone; it reads no signatures and checks nothing.
+Owns the wording of names. It reads no signatures and checks nothing.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def _argument_name(argument: Any) -> str:
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """` Did you mean 'user'?` for a word that is close to one of `words`, else nothing."""
+    """` Did you mean 'user'?` if a word is close to one of `words`, otherwise an empty text."""
     close = difflib.get_close_matches(word, list(words), n=1, cutoff=0.75)
     return f" Did you mean {close[0]!r}?" if close else ""
 

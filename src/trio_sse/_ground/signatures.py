@@ -1,7 +1,11 @@
-"""What a request offers its steps, by name, and how a function says which of it it wants.
+"""Signatures: the parameters of a function or class, their annotations, and whether two annotations can match.
 
-Owns the list of built-in names, the reading of a function's parameters, and the comparison of annotations. It does not
-know routes: `_plan` brings names and functions together.
+Owns the reading of signatures and the comparison of types. It does not know which names a request has, nor routes:
+`_plan` matches names and functions.
+
+All of it runs once, when an app is built. Annotations are the user's text, so reading them is lenient: what cannot be
+evaluated or compared counts as unknown, and unknown matches everything. A wrong guess would refuse a correct app, and a
+type checker finds what is missed here.
 """
 
 from __future__ import annotations
@@ -37,17 +41,17 @@ __all__ = (
 
 
 UNKNOWN: Final = inspect.Parameter.empty
-"""Stands for an annotation that is missing. One that cannot be read at run time stays the text that it is."""
+"""Stands for a missing annotation. An annotation that cannot be evaluated at run time remains a text."""
 
 UNIONS: Final = (Union, types.UnionType)
 
 PROMOTED: Final = frozenset({(int, float), (int, complex), (float, complex)})
-"""Classes that are taken for others although they are not related (PEP 484, "the numeric tower")."""
+"""Classes that type checkers accept in place of others although they are not subclasses (PEP 484, "numeric tower")."""
 
 
 @attrs.frozen
 class Parameter:
-    """One parameter of a step or handler: it is filled by name."""
+    """One parameter of a step, a handler or a factory. It is passed by name."""
 
     name: str
     annotation: Any
@@ -56,6 +60,8 @@ class Parameter:
 
 def layers(function: Any) -> Iterator[Any]:
     """A function and what it wraps, from the outside in: partials, methods, the `__call__` of objects, decorators."""
+    # The kind of a function (async, generator, …) and its annotations may stand on different layers: functools.wraps
+    # leaves the outer function's kind and the inner one's annotations.
     yield function
     if isinstance(function, functools.partial):
         yield from layers(function.func)
@@ -70,10 +76,10 @@ def layers(function: Any) -> Iterator[Any]:
 
 
 def parameters_of(function: Callable[..., object]) -> tuple[Parameter, ...]:
-    """The parameters that a step or handler asks for; those that a `functools.partial` names are taken.
+    """The parameters of a function or class, without those that a `functools.partial` passes by name.
 
     Raises:
-        BuildError: It has parameters that cannot be filled by name.
+        BuildError: It has parameters that cannot be passed by name.
     """
     target = _constructed(function) if inspect.isclass(function) else function
     try:
@@ -86,7 +92,7 @@ def parameters_of(function: Callable[..., object]) -> tuple[Parameter, ...]:
 
 
 def return_annotation(function: Callable[..., object]) -> Any:
-    """What a function says it returns, or UNKNOWN."""
+    """The annotation of what a function returns, or UNKNOWN. A class returns itself."""
     *_, innermost = layers(function)
     return innermost if inspect.isclass(innermost) else _annotations(function).get("return", UNKNOWN)
 
@@ -99,9 +105,9 @@ def field_annotations(cls: Any) -> Mapping[str, Any]:
 
 
 def class_annotations(cls: type[Any]) -> Mapping[str, Any]:
-    """The annotations of a class and its bases, each evaluated by itself; properties count by what they return."""
+    """The annotations of a class and its bases; a property has the annotation of what it returns."""
     found: dict[str, Any] = {}
-    for base in reversed(cls.__mro__):
+    for base in reversed(cls.__mro__):  # each with its own module's names, which a text is evaluated with
         found |= {name: _evaluate(base, text) for name, text in _raw_annotations(base).items()}
         properties = ((name, value) for name, value in vars(base).items() if isinstance(value, property))
         found |= {name: return_annotation(value.fget) for name, value in properties if value.fget is not None}
@@ -114,12 +120,12 @@ def is_type(value: object) -> bool:
 
 
 def is_distinct(annotation: object) -> bool:
-    """Whether a type has been given a meaning of its own beside that of its class: an Annotated one, or a NewType."""
+    """Whether a type means more than its class, and so never stands for it: an Annotated type or a NewType."""
     return get_origin(annotation) is Annotated or isinstance(annotation, NewType)
 
 
 def alternatives(annotation: Any) -> tuple[Any, ...]:
-    """The types that an annotation may stand for, the most exact first: `Annotated[A, …] | None` is also A."""
+    """The types that an annotation may stand for, the most specific first: `Annotated[A, …] | None` is also A."""
     origin = get_origin(annotation)
     if origin in UNIONS:
         return tuple(each for part in get_args(annotation) for each in alternatives(part))
@@ -127,18 +133,19 @@ def alternatives(annotation: Any) -> tuple[Any, ...]:
 
 
 def derives(cls: type[Any], wanted: Any) -> bool:
-    """Whether a class is derived from a type; what is a `Repository[Order]` is no `Repository[User]`."""
+    """Whether a class is derived from a type. A subclass of `Repository[Order]` is not one of `Repository[User]`."""
     if get_origin(wanted) is None:
         return wanted in cls.__mro__
     return any(wanted in vars(base).get("__orig_bases__", ()) for base in cls.__mro__)
 
 
 def fits(offered: Any, wanted: Any) -> bool:
-    """Whether a value annotated `offered` may be one that is annotated `wanted`.
+    """Whether a value that is annotated `offered` may be of the type `wanted`.
 
-    False only where the two cannot meet: both are made of plain classes, and none of one side is related to any of the
-    other. What cannot be judged fits; a type checker judges the rest.
+    False only if no value can be of both: each consists of plain classes, and none of one side is related to any of the
+    other. What cannot be compared fits.
     """
+    # In both directions: a value annotated as the base class may well be an instance of the subclass that is wanted.
     left, right = _classes(offered), _classes(wanted)
     if left is None or right is None:
         return True
@@ -150,7 +157,9 @@ def _related(a: type, b: type) -> bool:
 
 
 def _constructed(cls: type[Any]) -> type[Any]:
-    """The class whose constructor a class has: one derived from a protocol shows a stand-in until its first call."""
+    """The class whose `__init__` a class has."""
+    # typing replaces the __init__ of a class that is derived from a protocol, until the first instance is made, by a
+    # function of its own that takes *args and **kwargs: look for the one that it will be.
     if getattr(cls.__init__, "__module__", "") != "typing":
         return cls
     own = ((base, vars(base)["__init__"]) for base in cls.__mro__ if "__init__" in vars(base))
@@ -173,13 +182,15 @@ def _parameter(function: Callable[..., object], raw: inspect.Parameter, hints: M
 
 
 def _annotations(function: Callable[..., object]) -> Mapping[str, Any]:
-    """The annotations, each evaluated by itself: one that names a type-checking import does not hide the others."""
+    """The annotations of a function or class, evaluated as far as possible."""
     *_, target = layers(function)
     if inspect.isclass(target):
         target = target.__init__
     try:
         return typing.get_type_hints(target, include_extras=True)
     except Exception:  # noqa: BLE001 - evaluating an annotation can raise anything
+        # get_type_hints fails as a whole if one annotation names what is imported under `if TYPE_CHECKING`. Evaluate
+        # each by itself, so that the others are known.
         return {name: _evaluate(target, text) for name, text in _raw_annotations(target).items()}
 
 
@@ -187,6 +198,7 @@ def _raw_annotations(target: Any) -> Mapping[str, Any]:
     if sys.version_info >= (3, 14):  # annotations are evaluated lazily there (PEP 649)
         import annotationlib  # noqa: PLC0415 - new in 3.14
 
+        # As text: the default format evaluates all of them, and raises for one that names a type-checking import.
         return annotationlib.get_annotations(target, format=annotationlib.Format.STRING)
     return inspect.get_annotations(target)
 
@@ -202,7 +214,7 @@ def _evaluate(target: Any, annotation: Any) -> Any:
 
 
 def _classes(annotation: Any) -> tuple[type, ...] | None:
-    """The classes that an annotation is made of, or None where it says nothing certain."""
+    """The classes that an annotation consists of, or None if that is not certain."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _classes(get_args(annotation)[0])
@@ -214,4 +226,5 @@ def _classes(annotation: Any) -> tuple[type, ...] | None:
     if annotation in (UNKNOWN, Any) or isinstance(annotation, TypeVar) or not isinstance(origin or annotation, type):
         return None
     plain: type = dict if typing.is_typeddict(origin or annotation) else origin or annotation
+    # A class need not name the protocols that it implements, so a protocol is related to any class.
     return None if getattr(plain, "_is_protocol", False) else (plain,)

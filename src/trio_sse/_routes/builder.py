@@ -1,6 +1,7 @@
-"""What routes and controllers have in common: steps and injected services, as an immutable builder.
+"""What routes and controllers share: steps and injected services, as an immutable builder.
 
-Owns the methods of that part. Every one returns a new value; what needs the other steps is checked by `_planner`.
+Owns the methods that add them. Each returns a new value, so that several routes can be built from a common start. A
+step is checked here by itself; `_plan.planner` checks the steps of a route against each other.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Builder:
 
     Attributes:
         steps: Middleware, guards and readers, in the order in which they run.
-        services: The services that are injected, by name.
+        services: The injected services, by name.
     """
 
     steps: tuple[Step, ...] = attrs.field(default=(), kw_only=True)
@@ -35,9 +36,10 @@ class Builder:
     def use(self, *middleware: Callable[..., object], **named: Callable[..., object]) -> Self:
         """Add middleware, which runs before the response starts.
 
-        `.use(user=authenticate)` binds what it returns to the name `user`. `.use(auth)` takes one that returns an attrs
-        value of a declared type, each public field of which becomes a name, or nothing. A function may be sync (run in
-        place), async, or an `@asynccontextmanager` function: that one is left after the handler, in reverse order.
+        `.use(user=authenticate)` binds what the function returns to the name `user`. `.use(auth)` takes a function that
+        is annotated to return an attrs class, each public field of which becomes a name, or one that returns nothing.
+        The function may be sync (it is called in place and must not block), async, or an `@asynccontextmanager`
+        function, which exits after the handler, in reverse order.
 
         Raises:
             BuildError: It is not a function of one of these kinds.
@@ -60,13 +62,16 @@ class Builder:
         return self._add(*steps)
 
     def inject(self, **services: Any) -> Self:
-        """Give services their names here: `.inject(orders=OrderService)`.
+        """Make services available by name: `.inject(orders=OrderService)`.
 
-        Any step and the handler may then ask for `orders`, wherever they stand. The app's `.provide` says what makes
-        one. A service of the request is made just before the first step that asks for it.
+        All steps and the handler may then take a parameter `orders`. `App.provide` defines how the service is made. A
+        service with the scope `request` is made just before the first step that takes it.
 
         Args:
             **services: Tokens by name: classes, or aliases such as `Repository[Order]`.
+
+        Raises:
+            BuildError: A token is not a type.
         """
         for name, token in services.items():
             if not is_type(token):
@@ -76,13 +81,13 @@ class Builder:
     def types(self, *models: type[Any] | Required[Any], **named: type[Any] | Required[Any]) -> Self:
         """Turn path parameters into references to models.
 
-        `.types(Ticket)` is for the parameter that the class's name matches: `:ticket`, `:Ticket`, `:ticketRef`,
+        `.types(Ticket)` applies to the parameter that the class's name matches: `:ticket`, `:Ticket`, `:ticketRef`,
         `:ticket_ref`; for OrderItem also `:order_item` and `:orderItem`. `.types(room=ChatRoom)` names the parameter.
-        It becomes a `Reference`, whose id has been read into the type of the model's id field; a path that does not fit
-        is a 404. With `required(Ticket)` it becomes the ticket itself, which is looked up where this step stands.
+        It becomes a `Reference`, whose id is converted to the type of the model's id field; a path that does not fit
+        is a 404. With `required(Ticket)` it becomes the ticket itself, which is looked up at this step.
 
         Raises:
-            BuildError: It is no class.
+            BuildError: A model is not a class.
         """
         if not models and not named:
             raise BuildError(".types() names no model; write .types(Ticket) or .types(room=ChatRoom)")

@@ -1,6 +1,7 @@
 """Controllers: routes that share a prefix, services and steps.
 
-Owns how they are put together: `flatten` makes plain routes of them, with their whole paths and names.
+Owns their composition: `flatten` makes plain routes of them, with full paths and names. Nothing that runs later knows
+controllers.
 """
 
 from __future__ import annotations
@@ -20,22 +21,25 @@ __all__ = ("Controller",)
 
 @attrs.frozen(repr=False)
 class Controller(Builder):
-    """Routes under one prefix, with services and steps that all of them share. Immutable.
+    """Routes under one prefix, which share services and steps. Immutable.
 
-    The shared steps run before those of a route. A controller may hold others.
+    The shared steps run before those of a route. A controller may contain others.
 
     Args:
-        prefix: The pattern that all its paths begin with, as in `/orders`; it may have parameters.
+        prefix: The pattern that all paths begin with, as in `/orders`; it may have parameters.
+        steps: The shared steps; added with `use`, `guard` and `types`.
+        services: The shared services, by name; added with `inject`.
+        members: The routes and controllers, by name; added with `routes`.
     """
 
     prefix: Path = attrs.field(converter=to_path)
     members: tuple[tuple[str, Route | Controller], ...] = attrs.field(default=(), kw_only=True)
 
     def routes(self, **members: Route | Controller) -> Self:
-        """Add routes by name, and controllers, whose routes' names then begin with theirs.
+        """Add routes and controllers by name. The name of a controller comes before the names of its routes.
 
         Raises:
-            BuildError: Something is no route, or the name is taken.
+            BuildError: A member is not a route or a controller, or its name is taken.
         """
         for name, member in members.items():
             if not isinstance(member, Route | Controller):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -49,12 +53,12 @@ class Controller(Builder):
 
     @property
     def name(self) -> str:
-        """The name that it has in an app unless it is added by another one: the last word of its prefix."""
+        """The name under which `App.add` adds it by default: the last literal segment of its prefix."""
         literal = [segment for segment in self.prefix.segments if not segment.startswith(":")]
         return literal[-1].replace("-", "_") if literal else ""
 
     def flatten(self, name: str) -> Iterator[Route]:
-        """Its routes, with all that they share, and with names that begin with `name`."""
+        """The routes, with the shared prefix, steps and services, and with names that begin with `name`."""
         for own, member in self.members:
             full = f"{name}.{own}" if name else own
             for route in (member,) if isinstance(member, Route) else member.flatten(full):

@@ -1,6 +1,7 @@
-"""Models: what the library needs to know of a class of the user's: its id, what finds it, and how a path names it.
+"""Models: what the library knows of a user's class: its id, the repository that finds it, and its name in a path.
 
-Owns the id field's rules, the matching of a class with path parameters, and `Repository`. Pure: it finds nothing.
+Owns the rules for the id field, the matching of classes with path parameters, and `Repository`. Pure: `_runtime` looks
+models up.
 """
 
 from __future__ import annotations
@@ -35,33 +36,33 @@ _WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class Repository(Protocol[T_co]):
-    """Finds models by id: what a `Reference` needs of a storage, and no more.
+    """Finds models by id. This is all that a `Reference` needs of a storage.
 
-    `Repository[Ticket]` is also the token by which the one for tickets is provided and injected. Its methods are called
-    from many tasks at once, and may be cancelled anywhere.
+    `Repository[Ticket]` is also the token by which the repository of tickets is provided and injected. Its methods are
+    called from many tasks at once, and may be cancelled at any checkpoint.
     """
 
     async def get(self, id: Any, /) -> T_co | None:
-        """Find the model with an id, or None. The id has been read into the type of the model's id field."""
+        """Find the model with an id, or None. The id is of the type of the model's id field."""
         ...
 
     async def get_many(self, ids: Sequence[Any], /) -> Mapping[Any, T_co]:
-        """Find the models with these ids, each of which comes once; those that are not found are left out."""
+        """Find the models with these ids, which are distinct; those that are not found are left out."""
         ...
 
 
 def repository_token(model: type[Any]) -> Any:
-    """The token of what finds a model: `Repository[Ticket]`."""
-    return Repository[model]  # type: ignore[valid-type]  # a class that is known at run time only
+    """The token of the repository of a model: `Repository[Ticket]`."""
+    return Repository[model]  # type: ignore[valid-type]  # a class that is only known at run time
 
 
 @attrs.frozen
 class IdField:
-    """The field that tells one instance of a model from another.
+    """The field that identifies an instance of a model.
 
     Attributes:
         name: The attribute's name.
-        type: Its annotation, into which the text of a path is read.
+        type: Its annotation, to which the text of a path is converted.
     """
 
     name: str
@@ -69,10 +70,10 @@ class IdField:
 
 
 def id_field_of(model: type[Any]) -> IdField:
-    """The id field of a model: `id`, or what the class names as in `id_field: ClassVar[str] = "number"`.
+    """The id field of a model: `id`, or the one that the class names: `id_field: ClassVar[str] = "number"`.
 
     Raises:
-        TypeError: There is no such field, or its type cannot be looked up.
+        TypeError: There is no such field, or its type cannot be evaluated.
     """
     model = get_origin(model) or model
     name = getattr(model, "id_field", DEFAULT_ID_FIELD)
@@ -110,7 +111,7 @@ def parameter_names(model: type[Any]) -> frozenset[str]:
 
 @attrs.frozen
 class Required(Generic[T]):
-    """Marks a model that must be there: see `required`."""
+    """Marks a model that must be found: see `required`."""
 
     model: type[T]
 
@@ -119,26 +120,26 @@ class Required(Generic[T]):
 
 
 def required(model: type[T]) -> Required[T]:
-    """A model that must be there: `.types(required(Ticket))`.
+    """A model that must be found: `.types(required(Ticket))`.
 
-    Where that step stands the ticket is looked up, before the response starts: the parameter is the ticket itself, or
-    the answer is a 404. (The plain `.types(Ticket)` gives a `Reference[Ticket]`, which is looked up when awaited. An
-    SSE handler that finds nothing then can only end its stream, after which an EventSource reconnects for ever.)
+    The ticket is looked up at that step, before the response starts: the parameter is the ticket itself, or the answer
+    is a 404. (`.types(Ticket)` makes a `Reference[Ticket]`, which is looked up when awaited. If an SSE handler finds
+    nothing then, it can only end its stream, and an EventSource reconnects for ever.)
     """
     return Required(model)
 
 
 class Reference(Generic[T]):
-    """Stands for the model with an id: `await reference` gives the model, or None.
+    """Refers to the model with an id: `await reference` returns the model, or None.
 
-    Two are equal when model and id are. A route makes them of its path parameters (see `.types`); there one that has
-    been found is not looked up again within the request, awaits at the same time share one look-up, and a miss is not
-    remembered. One that is made by hand asks its repository each time.
+    Two references are equal if their models and ids are. A route makes references of its path parameters (see
+    `.types`). Such a reference looks a model up once in a request; tasks that await it at the same time share one
+    look-up; that nothing was found is not remembered. A reference that you make yourself asks its repository each time.
 
     Args:
         model: The model's class.
         id: The model's id.
-        repository: Finds it.
+        repository: The repository to look it up in.
     """
 
     __slots__ = ("_repository", "id", "model")
@@ -165,7 +166,7 @@ class Reference(Generic[T]):
 
 
 async def resolve(*wanted: Reference[T]) -> list[T | None]:
-    """Resolve many references, with one call for each repository that they come from.
+    """Look many references up, with one call for each repository.
 
     Returns:
         The models in the order of the references, None for each that is not found.

@@ -1,6 +1,6 @@
 """The options of a stream, as one frozen value.
 
-Owns their defaults and their checks. `SSE` has a method of the same name for each of them.
+Owns their defaults and their checks. `SSE` has a method of the same name for each option; `_runtime.stream` reads them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from ..wire import Done, ServerSentEvent, check_name, check_retry
 __all__ = ("ShutdownPolicy", "StreamOptions")
 
 ShutdownPolicy = Literal["reconnect", "finish", "cancel"]
+"""What happens to open streams when the server shuts down: see `SSE.on_shutdown`."""
 
 NOT_A_VALUE: Final = (Mapping, list, ServerSentEvent, Done)
-"""What a handler yields with another meaning than a plain value."""
+"""Types of what a handler may yield that are not plain values: events, batches of them, and the end of a stream."""
 
 
 def _check_heartbeat(_options: object, _field: object, value: float | None) -> None:
@@ -80,8 +81,8 @@ class StreamOptions:
     Attributes:
         heartbeat: Seconds without a write after which a comment is sent; None for never.
         retry: Milliseconds that a client is told to wait before it reconnects; None to tell it nothing.
-        send_timeout: Seconds that a client may take for a write of up to 64 KiB; None for the app's.
-        lifetime: Seconds after which a stream ends, more or less; None for no limit.
+        send_timeout: Seconds that a client may take for a write of up to 64 KiB; None for the app's `send_timeout`.
+        lifetime: Seconds after which a stream ends, a tenth more or less; None for no limit.
         on_shutdown: What happens to open streams when the server shuts down.
         events: The classes of plain values, each with the name of its event.
     """
@@ -94,7 +95,7 @@ class StreamOptions:
     events: tuple[tuple[str, type[Any]], ...] = attrs.field(default=(), validator=_check_events)
 
     def __str__(self) -> str:
-        """The calls that make it, for the repr of a route; those that change nothing are left out."""
+        """The calls that set the options, for the repr of a route, without those that have their default."""
         defaults = StreamOptions()
         shown = [
             f".{name}({getattr(self, name)!r})"

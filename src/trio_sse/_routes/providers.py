@@ -1,9 +1,9 @@
-"""Providers: what makes one service, and for how long it lives.
+"""Providers: what makes a service, and how long the service lives.
 
-Owns the checks of a provider by itself. `_injection` holds all of them against each other.
+Owns the checks of one provider by itself; `_plan.services` checks all of them against each other.
 
-A service is asked for by its *token*: a class, or a generic alias such as `Repository[Order]`, or an `Annotated` one
-where there are two of a kind.
+A service is requested by its *token*: a class, a generic alias such as `Repository[Order]`, or, where there are two of
+a kind, a `NewType` or an `Annotated` type.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from ..errors import BuildError
 __all__ = ("NOT_A_SERVICE", "Provider", "Scope", "make_provider", "value_provider")
 
 Scope = Literal["app", "request"]
-"""How long a service lives: as long as the app, made at start-up; or for one request, made when it is first needed."""
+"""How long a service lives: `app`, made at start-up, as long as the app; `request`, made when first needed, for one
+request."""
 
 NOT_A_SERVICE: Final = (UNKNOWN, Any, object, None, type(None))
 
@@ -32,9 +33,9 @@ class Provider:
     """What makes a service.
 
     Attributes:
-        token: What it is asked for by.
+        token: The type by which the service is requested.
         factory: A class, a function, or an `@asynccontextmanager` function.
-        scope: How long what it makes lives.
+        scope: How long the service lives.
         replaced: The provider that this one overrides.
     """
 
@@ -48,10 +49,10 @@ class Provider:
 
 
 def make_provider(token: Any, factory: Callable[..., object] | None, scope: Scope) -> Provider:
-    """Check what `provide` was given.
+    """The provider for the arguments of `App.provide`.
 
     Raises:
-        BuildError: It makes nothing, or does not say what.
+        BuildError: The factory makes nothing, or is not annotated with what it makes.
     """
     if scope not in ("app", "request"):
         raise BuildError(f"the scope of a service is 'app' or 'request', not {scope!r}")
@@ -68,14 +69,16 @@ def make_provider(token: Any, factory: Callable[..., object] | None, scope: Scop
 
 
 def value_provider(token: Any, value: object, replaced: Provider | None = None) -> Provider:
-    """A provider of a value that is there already; it lives as long as the app. What overrides need not fit.
+    """A provider of an existing value, which lives as long as the app.
+
+    A value that overrides another provider may be of any type, so that a test can use a fake.
 
     Raises:
-        BuildError: The value is no such service.
+        BuildError: The value is not of the token's type.
     """
     _check_token(token)
     if replaced is None and not fits(type(value), token):
-        raise BuildError(f".provide({type_name(token)}, value={value!r}): this is no {type_name(token)}")
+        raise BuildError(f".provide({type_name(token)}, value={value!r}): this is not of type {type_name(token)}")
     return Provider(token, _Value(value), "app", replaced)
 
 
@@ -90,7 +93,7 @@ class _Value:
 
 
 def _what_it_makes(factory: Any) -> Any:
-    """The token of a provider that was given alone."""
+    """The token for a factory that was passed without one."""
     unmade = get_origin(factory) is not None or isinstance(factory, NewType)
     if unmade or getattr(factory, "_is_protocol", False) or inspect.isabstract(factory):
         raise BuildError(
@@ -130,5 +133,6 @@ def _check_factory(token: Any, factory: Callable[..., object]) -> None:
     if not fits(made, token):
         name = type_name(made)
         raise BuildError(
-            f"{describe(factory)} makes {name}, which is no {type_name(token)}; provide it as .provide({name}, …)"
+            f"{describe(factory)} makes {name}, which is not of type {type_name(token)}; "
+            f"provide it as .provide({name}, …)"
         )

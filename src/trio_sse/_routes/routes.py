@@ -1,7 +1,7 @@
 """Routes: `SSE`, `Get`, `Post`, `Put`, `Patch`, `Delete`, as immutable builders.
 
-Owns what a route says. Every method returns a new value; nothing is checked here that needs the other steps or routes
-(see `_plan`, `_router`), so a prefix can be shared and finished later.
+Owns the declaration of one route. Every method returns a new value. What needs the other steps or routes is checked
+later, by `_plan.planner` and `_plan.router`, so that the start of a route can be shared and finished several times.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Route(Builder):
     Attributes:
         path: The parsed pattern.
         steps: Middleware, guards and readers, in the order in which they run.
-        services: The services that are injected, by name.
-        handler: The function that answers, once `.handle` has named it.
-        name: How the app knows it, as in `app.url("orders.events")`; empty where it has been given no name.
-        answers_during_shutdown: Whether it answers while others are turned away.
+        services: The injected services, by name.
+        handler: The function that answers; None until `.handle` sets it.
+        name: The name in the app, as in `app.url("orders.events")`; empty for a route without a name.
+        answers_during_shutdown: Whether it answers while the server refuses other requests.
     """
 
     path: Path = attrs.field(converter=to_path)
@@ -46,13 +46,13 @@ class Route(Builder):
     method: str = attrs.field(default="", init=False, validator=_refuse_base)
 
     def during_shutdown(self) -> Self:
-        """Answer even while the server shuts down or has no room, when others are turned away: for health checks."""
+        """Answer also while the server shuts down or is full and refuses other requests: for health checks."""
         return attrs.evolve(self, answers_during_shutdown=True)
 
     def query(self, model: type[Any]) -> Self:
         """Read the query string into a value of `model` (an attrs class, a dataclass, …), as `query`.
 
-        What does not fit is a 422 that names the field.
+        A query that does not fit is a 422 that names the field.
         """
         return self._add(ReadQuery(model))
 
@@ -64,7 +64,7 @@ class Route(Builder):
             max_size: The most bytes that are read; a larger body is a 413.
 
         Raises:
-            BuildError: The route answers GET, which has no body (RFC 9110, 9.3.1), or `max_size` is no size.
+            BuildError: The route answers GET, which has no body (RFC 9110, 9.3.1), or `max_size` is not above 0.
         """
         if self.method == "GET":
             raise BuildError(f"{self}: a GET request has no body to read; use .query(), or answer POST")
@@ -73,10 +73,10 @@ class Route(Builder):
         return self._add(ReadBody(model, max_size))
 
     def handle(self, handler: Callable[..., object]) -> Self:
-        """Name the handler. Works as a call and as a decorator.
+        """Set the handler: `.handle(list_orders)`.
 
         Raises:
-            BuildError: The route has a handler already, or this is not a function of a kind that it takes.
+            BuildError: The route has a handler already, or this is not a function that can be called by name.
         """
         if self.handler is not None:
             raise BuildError(f"{self} has the handler {describe(self.handler)} already; write a route for each handler")
@@ -151,51 +151,52 @@ class SSE(Route):
     options: StreamOptions = attrs.field(factory=StreamOptions, kw_only=True)
 
     def heartbeat(self, seconds: float | None) -> Self:
-        """Send a comment after that many seconds without traffic; 15 unless set, None for never.
+        """Send a comment after this many seconds without a write; the default is 15, None turns it off.
 
-        Without a heartbeat a client that vanished is found by the kernel alone, which can take hours.
+        Without a heartbeat only the kernel notices that a client has vanished, which can take hours.
         """
         return self._with(heartbeat=seconds)
 
     def retry(self, milliseconds: int) -> Self:
-        """Tell each client, first of all, how long to wait before it reconnects."""
+        """Tell each client, at the start of its stream, how long to wait before it reconnects."""
         return self._with(retry=milliseconds)
 
     def send_timeout(self, seconds: float) -> Self:
-        """Drop a client that does not take a write within that many seconds; the app's `send_timeout` unless set.
+        """Drop a client that does not accept a write within this many seconds; the default is the app's `send_timeout`.
 
-        A write of more than 64 KiB has that time for each 64 KiB. `aborted` is set, with the reason `too_slow`.
+        A write of more than 64 KiB has this time for each 64 KiB. `aborted` is set, with the reason `too_slow`.
         """
         return self._with(send_timeout=seconds)
 
     def lifetime(self, seconds: float) -> Self:
-        """End each stream after about that many seconds, so that its client reconnects and lands where there is room.
+        """End each stream after about this many seconds: its client reconnects, to a process that has room.
 
-        It ends in order, with the reason `lifetime`, up to a tenth earlier or later, lest all come back at once.
+        The stream ends in order, with the reason `lifetime`, up to a tenth earlier or later, so that clients do not
+        reconnect at the same moment.
         """
         return self._with(lifetime=seconds)
 
     def on_shutdown(self, policy: ShutdownPolicy) -> Self:
-        """Choose what becomes of open streams when the server shuts down.
+        """Choose what happens to open streams when the server shuts down.
 
-        Each is told when to reconnect, and ends in order within the server's `graceful_timeout`.
+        Each client is told when to reconnect, and its stream ends in order within the server's `graceful_timeout`.
 
         Args:
-            policy: `"reconnect"`, unless set: end when what is being sent has been sent; whoever takes the client over
-                goes on after its last event. `"finish"`: let the handler end by itself as long as there is time; it
-                may wait for `draining`. `"cancel"`: end now, even in the middle of a write.
+            policy: `"reconnect"`, the default: end the stream after the current write; the client reconnects with the
+                id of its last event. `"finish"`: let the handler end by itself while there is time; it may wait for
+                `draining`. `"cancel"`: end the stream now, even in the middle of a write.
         """
         return self._with(on_shutdown=policy)
 
     def events(self, **classes: type[Any]) -> Self:
         """Name the classes of the values that the handler yields: `.events(tick=Tick, order=OrderUpdate)`.
 
-        The handler may then yield a plain value, which goes out as the data of an event with its class's name. The
-        nearest class counts, where one is derived from another. Events and mappings may be yielded beside them; one
-        without a name takes that of its data's class.
+        The handler may then yield a plain value, which is sent as the data of an event with the name of its class. If
+        one class is derived from another, the more specific one applies. The handler may also yield events and
+        mappings; one without a name gets the name for the class of its data.
 
         Raises:
-            BuildError: It is no class, a class of values that mean something else, or is named twice.
+            BuildError: A value is not a class, is a class whose values already have a meaning, or is named twice.
         """
         return self._with(events=(*self.options.events, *classes.items()))
 

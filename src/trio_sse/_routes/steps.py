@@ -1,7 +1,7 @@
-"""Steps: middleware and guards, as they are declared on a route.
+"""Steps: middleware, guards and readers, as they are declared on a route.
 
-Owns what a step is and how a function is called (in place, awaited, or entered). Declaration only: `_plan` checks the
-steps against each other and `_running` runs them.
+Owns the declaration of each kind of step. `_plan.planner` checks the steps against each other, `_runtime.steps` runs
+them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DEFAULT_MAX_BODY = 1024 * 1024
 
 @attrs.frozen
 class Use:
-    """Middleware: what it returns is bound to `name`, or each field of it to its own name where `name` is None."""
+    """Middleware: its result is bound to `name`, or, if `name` is None, each of its fields to the field's name."""
 
     function: Callable[..., object]
     name: str | None = None
@@ -37,7 +37,7 @@ class Use:
 
 @attrs.frozen
 class Guard:
-    """A yes-or-no question; no means 403."""
+    """A function that returns True to go on, or False for a 403."""
 
     function: Callable[..., object]
 
@@ -47,7 +47,7 @@ class Guard:
 
 @attrs.frozen
 class AnyOf:
-    """Guards of which one has to say yes. They are asked in order, up to the first yes."""
+    """Guards of which one has to return True. They are called in order, up to the first True."""
 
     functions: tuple[Callable[..., object], ...]
 
@@ -57,7 +57,7 @@ class AnyOf:
 
 @attrs.frozen
 class ReadQuery:
-    """Turns the query string into a value of `model`, as `query`."""
+    """Reads the query string into a value of `model`, as `query`."""
 
     model: Any
 
@@ -67,7 +67,7 @@ class ReadQuery:
 
 @attrs.frozen
 class ReadBody:
-    """Turns a JSON body of at most `max_size` bytes into a value of `model`, as `body`."""
+    """Reads a JSON body of at most `max_size` bytes into a value of `model`, as `body`."""
 
     model: Any
     max_size: int = DEFAULT_MAX_BODY
@@ -79,9 +79,9 @@ class ReadBody:
 
 @attrs.frozen
 class Typed:
-    """Turns a path parameter into a reference to a model, or, where `required`, into the model itself.
+    """Turns a path parameter into a reference to a model, or, if `required`, into the model itself.
 
-    Without `parameter` it is the one that the class's name matches.
+    Without `parameter` it applies to the parameter that the class's name matches.
     """
 
     model: type[Any]
@@ -95,13 +95,14 @@ class Typed:
 
 
 Step = Use | Guard | AnyOf | ReadQuery | ReadBody | Typed
+"""One step of a route: `Use`, `Guard`, `AnyOf`, `ReadQuery`, `ReadBody` or `Typed`."""
 
 
 def typed(model: type[Any] | Required[Any], parameter: str | None = None) -> Typed:
-    """The step for what `.types()` was given.
+    """The step for an argument of `.types()`.
 
     Raises:
-        BuildError: It is no class.
+        BuildError: The argument is not a class.
     """
     found: object = model.model if isinstance(model, Required) else model
     if not inspect.isclass(found):
@@ -113,13 +114,13 @@ def typed(model: type[Any] | Required[Any], parameter: str | None = None) -> Typ
 
 
 def any_of(*guards: Callable[..., object] | AnyOf) -> AnyOf:
-    """A guard that lets a request through when one of `guards` does.
+    """A guard that admits a request if one of `guards` does.
 
-    They are asked in order, up to the first yes. What one of them raises is raised. An `any_of` among them counts as
-    its guards.
+    They are called in order, up to the first that returns True. An exception of one of them is raised. An `any_of`
+    among them counts as its guards.
 
     Raises:
-        BuildError: Fewer than two guards.
+        BuildError: There are fewer than two guards.
     """
     if len(guards) < 2:
         raise BuildError("any_of() takes two guards or more, as in any_of(is_owner, is_admin)")

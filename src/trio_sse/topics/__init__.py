@@ -1,6 +1,7 @@
-"""Topics: what happens to one model, published to and subscribed to.
+"""Topics: publish and subscribe to the events of one model.
 
-Owns `Topic` and `Topics`, the protocols of an engine, and the engine in memory.
+Owns the protocols of an engine, `Topic` and `Topics`, the engine in memory, and `HasEvents`, which lets a model carry
+its topic. It does not know routes or streams: a handler iterates over a topic and yields what it likes.
 """
 
 from ..errors import Lagged, UnboundError

@@ -1,7 +1,11 @@
-"""Topics: what happens to one model, published to and subscribed to.
+"""The engine in memory: topics within one process.
 
-Owns `Topic` and `Topics` (what an engine has to give), those in memory, and `HasEvents`, by which a model carries its
-topic. Nothing here is global: topics belong to a `Topics`, which is a service like any other.
+Owns `MemoryTopic` and `MemoryTopics`. It does not know models beyond their class and id, nor other processes.
+
+Theory of operation. A topic is a log: it keeps its last events once, for all subscribers, and a subscription is only a
+position in it. A subscriber with a queue would have to be unregistered, but `async for` closes nothing: a handler that
+breaks out of its loop would leave that to the garbage collector. A position may be dropped anywhere, it takes effect as
+soon as `aiter` is called, and a slow subscriber costs neither memory nor time.
 """
 
 from __future__ import annotations
@@ -23,17 +27,17 @@ E = TypeVar("E")
 E_ = TypeVar("E_")
 
 DEFAULT_BACKLOG = 1000
-"""Events that a subscriber may be behind."""
+"""Events that a topic keeps, and so the most by which a subscriber may lag behind."""
 
 
 class MemoryTopic(Generic[E]):
     """A topic within the process.
 
-    It keeps the last events for all its subscribers together, and each subscriber is only a position among them: one
-    that is slow costs nothing, waits for nobody, and is told by `Lagged` when what it has not read is gone.
+    It keeps its last events once, for all subscribers. A slow subscriber does not slow others down; it gets `Lagged`
+    when events that it has not read are no longer kept.
 
     Args:
-        name: How messages call it.
+        name: The name in messages.
         backlog: The number of events that are kept.
     """
 
@@ -44,13 +48,14 @@ class MemoryTopic(Generic[E]):
         self._news = trio.Event()
 
     async def publish(self, event: E, /) -> None:
-        """Hand an event to all subscribers."""
+        """Send an event to all subscribers."""
         await trio.lowlevel.checkpoint_if_cancelled()
         self._kept.append(event)
         self._published += 1
         self._news.set()
         self._news = trio.Event()
-        await trio.lowlevel.cancel_shielded_checkpoint()  # it has been published: to be cancelled now would deny it
+        # A schedule point, but no cancellation point: the event is published, and a Cancelled would say that it is not.
+        await trio.lowlevel.cancel_shielded_checkpoint()
 
     def __aiter__(self) -> AsyncIterator[E]:
         return _Subscription(self)
@@ -59,7 +64,7 @@ class MemoryTopic(Generic[E]):
         return f"<MemoryTopic of {self._name}, {self._published} published>"
 
     async def _at(self, position: int) -> E:
-        """The event at a position, once it is there."""
+        """Wait for the event at a position, and return it."""
         if position < self._published:
             await trio.lowlevel.checkpoint()
         while position >= self._published:
@@ -89,7 +94,7 @@ class _Subscription(Generic[E]):
 class MemoryTopics:
     """Topics within the process: `.provide(Topics, MemoryTopics)`.
 
-    A topic exists as long as somebody has it, a bound model or a subscriber: one that nobody has, nobody can miss.
+    A topic exists as long as a bound model or a subscriber refers to it.
 
     Args:
         backlog: The number of events that each topic keeps for its slowest subscriber.
@@ -99,6 +104,8 @@ class MemoryTopics:
         if backlog < 1:
             raise ValueError(f"backlog is a number of events above 0, not {backlog!r}")
         self._backlog = backlog
+        # Weak references, so that topics without users take no memory. To make a new topic in place of one that is gone
+        # loses nothing: no subscriber had a position in the old one.
         self._topics: WeakValueDictionary[tuple[type[Any], object], MemoryTopic[Any]] = WeakValueDictionary()
 
     def topic(self, model: type[HasTopic[E_]], id: object, /) -> Topic[E_]:

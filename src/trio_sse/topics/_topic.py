@@ -1,7 +1,7 @@
-"""Topics: what an engine has to give, and how a model carries its topic.
+"""The protocols that an engine implements, and the base class of models that carry their topic.
 
-Owns the protocols `Topic` and `Topics`, and `HasEvents`. Nothing here is global: topics belong to a `Topics`, which is
-a service like any other.
+Owns `Topic`, `Topics`, `HasTopic` and `HasEvents`; it does not know any engine. There is no global state: topics belong
+to a `Topics`, which is provided and injected like any other service.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ E_ = TypeVar("E_")
 
 
 class Topic(Protocol[E]):
-    """The events of one model. An async iterable: each iteration is a subscription of its own."""
+    """The events of one model. An async iterable: each iteration is a separate subscription."""
 
     async def publish(self, event: E, /) -> None:
-        """Hand an event to all subscribers. It never waits for a slow one."""
+        """Send an event to all subscribers. It never waits for a slow subscriber."""
         ...
 
     def __aiter__(self) -> AsyncIterator[E]:
-        """Subscribe: what is published from this call on will be seen, in order.
+        """Subscribe: the iterator returns every event that is published after this call, in order.
 
-        The iterator holds nothing that would have to be closed, so it may be left where it is.
+        The iterator holds no resources, so it need not be closed.
 
         Raises:
-            Lagged: From `anext`: the subscriber has fallen further behind than events are kept.
+            Lagged: From `anext`: the subscriber has fallen further behind than the topic keeps events.
         """
         ...
 
 
 class HasTopic(Protocol[E]):
-    """A model class whose instances carry a topic of such events."""
+    """A model class whose instances carry a topic of events of type `E`."""
 
     @property
     def events(self) -> Topic[E]:
@@ -47,10 +47,10 @@ class HasTopic(Protocol[E]):
 
 
 class Topics(Protocol):
-    """Where topics come from: the token by which an engine is provided and injected."""
+    """An engine: makes topics. Engines are provided and injected under this type."""
 
     def topic(self, model: type[HasTopic[E_]], id: object, /) -> Topic[E_]:
-        """The topic of the model with an id; it is the same one for everybody who asks."""
+        """The topic of the model with an id; all callers share it."""
         ...
 
 
@@ -58,10 +58,11 @@ class Topics(Protocol):
 class HasEvents(Generic[E]):
     """A base for attrs models that carry the topic of their events.
 
-    A repository binds it when it loads a model: `Order(row.id, row.item, events=topics.topic(Order, row.id))`. The
-    field takes no part in equality, order, hash, repr or JSON, and `attrs.evolve` keeps it.
+    A repository binds the topic when it loads a model: `Order(row.id, row.item, events=topics.topic(Order, row.id))`.
+    The topic takes no part in equality, order, hash, repr or JSON, and `attrs.evolve` keeps it.
     """
 
+    # Private, because JSON has the public fields: an order that a handler returns must not try to write its topic.
     _events: Topic[E] | None = attrs.field(
         default=None, alias="events", kw_only=True, eq=False, order=False, hash=False, repr=False
     )
@@ -71,7 +72,7 @@ class HasEvents(Generic[E]):
         """The model's topic: `async for event in order.events`, `await order.events.publish(event)`.
 
         Raises:
-            UnboundError: No repository has bound it.
+            UnboundError: No repository has bound the model to its topic.
         """
         if self._events is None:
             name = type(self).__name__
@@ -82,4 +83,6 @@ class HasEvents(Generic[E]):
         return self._events
 
 
-HasEvents.__setattr__ = object.__setattr__  # type: ignore[method-assign] # attrs would freeze all that derives from it
+# attrs.frozen gives the class a __setattr__ that raises, and subclasses would inherit it: also those that their authors
+# declare with attrs.define, whose instances may change.
+HasEvents.__setattr__ = object.__setattr__  # type: ignore[method-assign]
