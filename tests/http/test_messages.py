@@ -63,6 +63,81 @@ def test_values_keep_everything_in_order(pairs: list[tuple[str, str]]) -> None:
         assert values[name] == values.get_all(name)[0]
 
 
+# -- what a repr shows
+
+
+@pytest.mark.parametrize(
+    ("name", "is_shown"),
+    [
+        ("authorization", False),
+        ("Proxy-Authorization", False),
+        ("cookie", False),
+        ("set-cookie", False),
+        ("x-api-key", False),
+        ("x-csrf-token", False),
+        ("x-amz-signature", False),
+        ("accept", True),
+        ("accept-encoding", True),
+        ("host", True),
+        ("last-event-id", True),
+        ("user-agent", True),
+        ("x-forwarded-for", True),
+        # query parameters
+        ("token", False),
+        ("access_token", False),
+        ("ACCESS_TOKEN", False),
+        ("key", False),
+        ("apikey", False),
+        ("password", False),
+        ("pwd", False),
+        ("code", False),
+        ("code_verifier", False),
+        ("session_id", False),
+        ("sid", False),
+        ("sig", False),
+        ("client_secret", False),
+        ("jwt", False),
+        ("room", True),
+        ("page", True),
+        ("design", True),
+        ("inside", True),
+    ],
+)
+def test_a_repr_masks_what_may_be_secret(name: str, is_shown: bool) -> None:
+    for mapping in (Headers([(name, "first"), (name, "second")]), QueryParams([(name, "first"), (name, "second")])):
+        values = ["first", "second"] if is_shown else ["[secure]", "[secure]"]
+        assert repr(mapping) == f"{type(mapping).__name__}({ {next(iter(mapping)): values}!r})"
+        assert f"{mapping}" == repr(mapping)
+        assert mapping[name] == "first"
+
+
+def test_a_repr_masks_every_cookie() -> None:
+    cookies = request((b"cookie", b"theme=dark; __Host-session=s3cret")).cookies
+    assert repr(cookies) == str(cookies) == "Cookies({'theme': '[secure]', '__Host-session': '[secure]'})"
+    assert cookies["__Host-session"] == "s3cret"
+
+
+def test_a_response_masks_its_cookies_in_its_repr_and_in_its_errors() -> None:
+    response = Response(headers={"Set-Cookie": "session=s3cret", "etag": "x"})
+    assert "headers=(('set-cookie', '[secure]'), ('etag', 'x'))" in repr(response)
+    with pytest.raises(ValueError, match=r"header 'set-cookie': '\[secure\]' cannot be sent"):
+        Response(headers={"Set-Cookie": "session=s3cret\n"})
+
+
+@pytest.mark.parametrize(
+    ("scope", "shown"),
+    [
+        ({"path": "/x", "query_string": b"token=s3cret"}, "<Request GET /x>"),
+        ({"path": "/a\x1b[31m\r\nb\x9b"}, "<Request GET /a\\x1b[31m\\r\\nb\\x9b>"),
+        ({"path": "/\ud800"}, "<Request GET /\\ud800>"),
+        ({"path": "/größe"}, "<Request GET /größe>"),
+        ({"method": "G\x1bET"}, "<Request G\\x1bET />"),
+    ],
+)
+def test_the_repr_of_a_request_has_no_query_and_escapes_control_characters(scope: Any, shown: str) -> None:
+    assert repr(request((b"authorization", b"Bearer s3cret"), **scope)) == shown
+
+
 # -- Request
 
 
@@ -139,6 +214,14 @@ def test_any_query_string_is_read_or_a_bad_request(raw: bytes) -> None:
         ([b";;"], {}),
         ([], {}),
         ([b"a=caf\xe9"], {"a": "café"}),
+        ([b" \ta\t = \t1 \t; b=2"], {"a": "1", "b": "2"}),
+        # A sibling domain may set these names, and browsers store and send them.
+        ([b"\xa0__Host-session=evil; __Host-session=good"], {"\xa0__Host-session": "evil", "__Host-session": "good"}),
+        ([b"\x85__Host-session=evil"], {"\x85__Host-session": "evil"}),
+        ([b"__Host-session\xa0=evil"], {"__Host-session\xa0": "evil"}),
+        ([b"\x0b__Host-session=evil"], {"\x0b__Host-session": "evil"}),
+        ([b"\x1f__Host-session=evil"], {"\x1f__Host-session": "evil"}),
+        ([b"a=\xa01\x85"], {"a": "\xa01\x85"}),
     ],
 )
 def test_cookies(headers: list[bytes], cookies: dict[str, str]) -> None:
@@ -223,6 +306,17 @@ def test_any_bytes_are_a_last_event_id_or_none(raw: bytes) -> None:
         ("*", False, False),
         ("text", False, False),
         (";q=0", True, False),
+        ("text/event-stream;q=.0", False, False),
+        ("text/event-stream;q=0.", False, False),
+        # not weights in ASCII digits
+        ("text/event-stream;q=0_0", True, True),
+        ("text/event-stream;q=\u0660", True, True),
+        ("text/event-stream;q=0e1", True, True),
+        ("text/event-stream;q=\xa00", True, True),
+        # not blanks, and not ASCII letters
+        ("\xa0text/event-stream", False, False),
+        ("text/event-stream\x0b", False, False),
+        ("te\u0445t/event-stream", False, False),
     ],
 )
 def test_accept(accept: str | None, leaves_room: bool, asks: bool) -> None:

@@ -1,3 +1,3 @@
-"""HTTP as values: requests, responses, headers, paths, and the conversion of what they carry. Pure: no I/O, no Trio."""
+"""HTTP as values: requests, responses, headers, paths, and the conversion of their text. Pure: no I/O, no Trio."""
 
 __all__ = ()

@@ -1,14 +1,24 @@
-"""The Accept header: whether a client takes, or asks for, an event stream. Pure."""
+"""The Accept header: whether a client accepts, or asks for, an event stream.
+
+Owns the reading of media ranges and their weights. Pure: it reads text and does not know requests or routes.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
+
+from .._ground.text import ascii_lower, strip_blanks
 
 __all__ = ("accepts_event_stream", "asks_for_event_stream")
 
+WEIGHT: Final = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
+"""A weight in ASCII digits. RFC 9110, 12.4.2 allows three of them after the point; more do no harm."""
+
 
 def accepts_event_stream(accept: str | None) -> bool:
-    """Whether Accept leaves room for `text/event-stream`; its most specific range counts (RFC 9110, 12.5.1)."""
+    """Whether Accept allows `text/event-stream`; the most specific range decides (RFC 9110, 12.5.1)."""
     if accept is None:
         return True
     ranges = dict(_media_ranges(accept))
@@ -19,21 +29,18 @@ def accepts_event_stream(accept: str | None) -> bool:
 
 
 def asks_for_event_stream(accept: str | None) -> bool:
-    """Whether an Accept header names `text/event-stream` itself."""
+    """Whether Accept names `text/event-stream` itself, with a weight above 0."""
     return accept is not None and dict(_media_ranges(accept)).get("text/event-stream", 0.0) > 0
 
 
 def _media_ranges(accept: str) -> Iterator[tuple[str, float]]:
     for part in accept.split(","):
-        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        name, *parameters = (ascii_lower(strip_blanks(piece)) for piece in part.split(";"))
         if name:
-            yield name, next((_quality(p[2:]) for p in parameters if p.startswith("q=")), 1.0)
+            yield name, next((_weight(each[2:]) for each in parameters if each.startswith("q=")), 1.0)
 
 
-def _quality(text: str) -> float:
-    """A weight from 0 to 1; what is none counts as 1, as if it were not there."""
-    try:
-        weight = float(text)
-    except ValueError:
-        return 1.0
-    return weight if 0 <= weight <= 1 else 1.0
+def _weight(text: str) -> float:
+    """A weight from 0 to 1. A text that is not a weight is ignored, so that the range counts with its default of 1."""
+    weight = float(text) if WEIGHT.fullmatch(text) else 1.0
+    return weight if weight <= 1 else 1.0

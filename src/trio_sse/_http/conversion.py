@@ -15,6 +15,7 @@ import msgspec
 from msgspec import inspect
 
 from .._ground.naming import type_name
+from .._ground.text import ascii_lower, strip_blanks
 from ..errors import BadRequest, UnprocessableContent, UnsupportedMediaType
 from .headers import Headers, QueryParams
 
@@ -152,7 +153,7 @@ class BodyReader:
         Raises:
             UnsupportedMediaType: It does not say so.
         """
-        media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        media_type = ascii_lower(strip_blanks(headers.get("content-type", "").partition(";")[0]))
         if media_type != "application/json" and not media_type.endswith("+json"):
             raise UnsupportedMediaType("This path reads application/json.")
 

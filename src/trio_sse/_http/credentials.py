@@ -1,7 +1,7 @@
-"""Credentials: how a request carries them, and how a 401 asks for them. Pure: no I/O, no Trio.
+"""Credentials: how a request carries them, and how a 401 asks for them.
 
-Owns the reading of the Authorization header and of what serves in its place, and the challenges of RFC 9110. It does
-not know who may do what: what it finds has a credential's form, and nobody has vouched for it yet.
+Owns the reading of the Authorization header, of keys in other headers and of cookies, and the challenges of RFC 9110.
+Pure: no I/O, no Trio. It checks the form of credentials, not whether they are valid.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final
 
 import attrs
 
+from .._ground.text import CONTROL, ascii_lower, strip_blanks
 from ..errors import BuildError
 from .headers import TOKEN
 from .request import Request
@@ -21,11 +22,10 @@ from .request import Request
 __all__ = ("UNREADABLE", "Scheme", "basic_scheme", "bearer_scheme", "cookie_scheme", "header_scheme")
 
 UNREADABLE: Final = ()
-"""Credentials that have been sent, but in no form that a verifier is shown."""
+"""Stands for credentials that were sent, but are malformed, so that the verifier is not called."""
 
 B64TOKEN: Final = re.compile(r"[A-Za-z0-9._~+/-]+=*")  # RFC 6750, 2.1
 PRINTABLE: Final = re.compile(r"[\x20-\x7e]+")
-CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")  # neither in a user name nor in a password (RFC 7617, 2)
 
 
 @attrs.frozen
@@ -33,10 +33,10 @@ class Scheme:
     """One way to send credentials.
 
     Attributes:
-        credentials: What they are, by the names that messages suggest.
-        read: Finds them in a request; None where nothing was sent.
+        credentials: The names of what a verifier is called with, for messages.
+        read: Reads the credentials of a request: None if there are none, `UNREADABLE` if they are malformed.
         challenge: Asks for them in a 401 (RFC 9110, 11.6.1).
-        code: The error code where they were sent and are refused, for a scheme that has such codes.
+        code: The error code for credentials that were sent and are refused, if the scheme defines one.
     """
 
     credentials: tuple[str, ...]
@@ -46,40 +46,40 @@ class Scheme:
 
     @property
     def refusal(self) -> str:
-        """The challenge where credentials were sent and are refused."""
+        """The challenge for credentials that were sent and are refused."""
         return self.challenge if self.code is None else f'{self.challenge}, error="{self.code}"'
 
 
 def bearer_scheme(realm: str) -> Scheme:
-    """A bearer token; only one that was sent and refused has an error code (RFC 6750, 3.1)."""
+    """A bearer token. A 401 has an error code only if a token was sent (RFC 6750, 3.1)."""
     return Scheme(("token",), _read_bearer, _challenge("Bearer", ("realm", realm)), "invalid_token")
 
 
 def basic_scheme(realm: str) -> Scheme:
-    """User name and password, in UTF-8, which the challenge asks for (RFC 7617, 2.1)."""
+    """A user name and a password. The challenge asks for UTF-8 (RFC 7617, 2.1)."""
     challenge = _challenge("Basic", ("realm", realm), ("charset", "UTF-8"))
     return Scheme(("username", "password"), _read_basic, challenge)
 
 
 def header_scheme(header: str, realm: str) -> Scheme:
-    """A header of its own."""
+    """A key in a header other than Authorization."""
     _check(header, TOKEN, "header", "the name of a header")
-    name = header.lower()
+    name = ascii_lower(header)
     return Scheme(("key",), partial(_read_header, name), _challenge("ApiKey", ("realm", realm), ("header", name)))
 
 
 def cookie_scheme(name: str, realm: str) -> Scheme:
-    """A cookie."""
+    """The value of a cookie."""
     _check(name, TOKEN, "name", "the name of a cookie")
     challenge = _challenge("Cookie", ("realm", realm), ("cookie-name", name))
     return Scheme(("value",), partial(_read_cookie, name), challenge)
 
 
-# -- asking
+# -- challenges
 
 
 def _challenge(scheme: str, realm: tuple[str, str], *others: tuple[str, str]) -> str:
-    """A challenge (RFC 9110, 11.3) whose values are all quoted strings (5.6.4).
+    """A challenge (RFC 9110, 11.3) whose parameters are all quoted strings (5.6.4).
 
     Raises:
         BuildError: The realm cannot be sent.
@@ -97,16 +97,17 @@ def _check(value: object, pattern: re.Pattern[str], what: str, kind: str) -> Non
         raise BuildError(f"{what}={value!r} cannot be sent: it has to be {kind}")
 
 
-# -- reading
+# -- reading requests
 
 
 def _authorization(scheme: str, request: Request) -> str | None:
-    """What follows the scheme in Authorization (RFC 9110, 11.4); None where there is another scheme, or nothing."""
+    """What follows the scheme in Authorization (RFC 9110, 11.4); None for another scheme, or without the header."""
     values = request.headers.get_all("authorization")
-    if len(values) > 1:  # not a list (RFC 9110, 5.3), so no one can say which is meant
+    if len(values) > 1:
+        # Authorization is not a list (RFC 9110, 5.3), and a proxy may have checked another line than we would read.
         return ""
-    name, _, rest = "".join(values).strip(" \t").partition(" ")
-    return rest.strip(" ") if name.lower() == scheme else None
+    name, _, rest = strip_blanks("".join(values)).partition(" ")
+    return rest.strip(" ") if ascii_lower(name) == scheme else None
 
 
 def _read_bearer(request: Request) -> tuple[str, ...] | None:
@@ -124,9 +125,10 @@ def _read_basic(request: Request) -> tuple[str, ...] | None:
 def _user_and_password(encoded: str) -> tuple[str, ...]:
     try:
         text = base64.b64decode(encoded, validate=True).decode()
-    except ValueError:  # no base64, or no UTF-8
+    except ValueError:  # not base64, or not UTF-8
         return UNREADABLE
     user, colon, password = text.partition(":")
+    # RFC 7617, 2 excludes control characters from both.
     return (user, password) if colon and not CONTROL.search(text) else UNREADABLE
 
 

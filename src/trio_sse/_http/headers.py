@@ -1,7 +1,7 @@
 """Headers, query parameters and cookies: what a request carries by name.
 
-Pure: no I/O, no Trio. It does not know requests or responses. A repr never shows a credential, since reprs end up in
-logs and in error reports.
+Owns these three mappings, and which of their values a repr hides. Pure: no I/O, no Trio. It does not know requests or
+responses.
 """
 
 from __future__ import annotations
@@ -10,23 +10,29 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Self
 
-__all__ = ("MASK", "NOT_IN_A_HEADER", "TOKEN", "Cookies", "Headers", "QueryParams")
+from .._ground.text import ascii_lower
+
+__all__ = ("MASK", "TOKEN", "Cookies", "Headers", "QueryParams", "shown")
 
 TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 """The name of a header (RFC 9110, 5.6.2) or of a cookie (RFC 6265, 4.1.1)."""
 
-NOT_IN_A_HEADER: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-"""The control characters that no header may contain (RFC 9110, 5.5): all of them except the tab."""
-
 MASK: Final = "[secure]"
 """What a repr shows in place of a credential, as httpx does."""
 
-_MAY_BE_SECRET: Final = re.compile(r"auth|cookie|token|secret|passw|api.?key|session|signature|\bcode\b", re.IGNORECASE)
-"""Names whose values a repr masks. A mask too many costs nothing; a credential in a log does."""
+_MAY_BE_SECRET: Final = re.compile(
+    r"auth|cookie|token|secret|passw|pwd|key|session|signature|credential|code|jwt|otp|(?:^|[^a-z])(?:sid|sig|pin)(?:$|[^a-z])",
+    re.IGNORECASE,
+)
+"""Names whose values a repr masks. httpx masks the two Authorization headers; an application's own keys, codes and
+tokens are as dangerous in a log, and a value that is masked without need does no harm there."""
 
 
 class _MultiMapping(Mapping[str, str]):
-    """An immutable mapping in which a name may have several values. `mapping[name]` is the first one."""
+    """An immutable mapping in which a name may have several values. `mapping[name]` is the first one.
+
+    A repr masks the values that may be secret, because reprs end up in logs and in error reports.
+    """
 
     __slots__ = ("_items",)
 
@@ -45,11 +51,11 @@ class _MultiMapping(Mapping[str, str]):
         return len(self._items)
 
     def get_all(self, name: str) -> tuple[str, ...]:
-        """All values of a name, in order; an empty tuple if there are none."""
+        """All values of a name, in order; an empty tuple if there is none."""
         return tuple(self._items.get(self._key(name), ()))
 
     def __eq__(self, other: object) -> bool:
-        """Equal to another one with all the same values, and to a plain mapping with the same first values."""
+        """Whether all values are equal; compared with a plain mapping, whether the first values are."""
         return self._items == other._items if isinstance(other, _MultiMapping) else dict(self) == other
 
     __hash__ = None  # type: ignore[assignment]  # like every mapping
@@ -59,12 +65,12 @@ class _MultiMapping(Mapping[str, str]):
         return name
 
     def __repr__(self) -> str:
-        shown = {name: [_shown(name, value) for value in values] for name, values in self._items.items()}
-        return f"{type(self).__name__}({shown!r})"
+        items = {name: [shown(name, value) for value in values] for name, values in self._items.items()}
+        return f"{type(self).__name__}({items!r})"
 
 
 class Headers(_MultiMapping):
-    """The headers of a request: an immutable mapping. Names are lower case, and looked up in any case.
+    """The headers of a request: an immutable mapping. Names are lower case; a lookup ignores case.
 
     `headers[name]` is the first value of a name, `headers.get_all(name)` all of them. The repr masks credentials.
     """
@@ -73,12 +79,12 @@ class Headers(_MultiMapping):
 
     @classmethod
     def decode(cls, raw: Iterable[tuple[bytes, bytes]]) -> Self:
-        """The headers of an ASGI message, whose bytes stand for themselves (latin-1)."""
+        """The headers of an ASGI message. Each byte becomes one character (latin-1), so that no value is refused."""
         return cls((name.decode("latin-1"), value.decode("latin-1")) for name, value in raw)
 
     @staticmethod
     def _key(name: str) -> str:
-        return name.lower()
+        return ascii_lower(name)
 
 
 class QueryParams(_MultiMapping):
@@ -91,7 +97,7 @@ class QueryParams(_MultiMapping):
 
 
 class Cookies(dict[str, str]):
-    """The cookies of a request, by name. The repr shows their names alone: any of them may be a session."""
+    """The cookies of a request, by name. The repr masks all values, since any cookie may be a session."""
 
     __slots__ = ()
 
@@ -99,5 +105,6 @@ class Cookies(dict[str, str]):
         return f"Cookies({dict.fromkeys(self, MASK)!r})"
 
 
-def _shown(name: str, value: str) -> str:
+def shown(name: str, value: str) -> str:
+    """A value as a repr or a message shows it: masked if its name says that it may be secret."""
     return MASK if _MAY_BE_SECRET.search(name) else value

@@ -1,7 +1,7 @@
-"""HTTP values: what a request says and what a plain handler may return. Pure: no I/O, no Trio.
+"""The request: what a client sent, read from the ASGI scope.
 
-Owns `Request`, `Values` (headers, query), `Response` and the reading of Accept, Cookie and Last-Event-ID. It does not
-know routes or the ASGI messages of a response.
+Owns `Request`, and the reading of the Cookie and Last-Event-ID headers and of the query string. Pure: no I/O, no Trio.
+It does not know routes, and it does not read the body.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
+from .._ground.escape import escape
+from .._ground.text import NOT_IN_A_HEADER, strip_blanks
 from ..errors import BadRequest
-from .headers import NOT_IN_A_HEADER, Cookies, Headers, QueryParams
+from .headers import Cookies, Headers, QueryParams
 
 __all__ = ("Request",)
 
 MAX_LAST_EVENT_ID = 1024
-"""Bytes of a Last-Event-ID that are believed; a longer one counts as absent."""
+"""The most bytes of a Last-Event-ID; a longer one counts as absent."""
 
 
 class Request:
-    """What the client asked, read from the ASGI scope when it is looked at.
+    """A request. Each property is read from the ASGI scope when it is first used.
 
     Attributes:
-        scope: The ASGI scope, for what is not offered here.
+        scope: The ASGI scope, for what has no property here.
     """
 
     def __init__(self, scope: MutableMapping[str, Any]) -> None:
@@ -47,7 +49,8 @@ class Request:
 
     @property
     def client(self) -> tuple[str, int] | None:
-        """The peer's address and port, where the server knows it. Behind a proxy this is the proxy."""
+        """The address and port of the connection's other end, if the server knows it. Behind a proxy this is the
+        proxy."""
         client = self.scope.get("client")
         return None if client is None else (client[0], client[1])
 
@@ -71,20 +74,23 @@ class Request:
 
     @cached_property
     def cookies(self) -> Mapping[str, str]:
-        """The cookies, by name; the first one wins where a name comes twice."""
+        """The cookies, by name. Where a name comes twice, the first one counts."""
+        # Only blanks are stripped: a sibling domain may set "\xa0__Host-session", which browsers store and send, and
+        # which must not pass for "__Host-session".
         cookies = Cookies()
         for pair in ";".join(self.headers.get_all("cookie")).split(";"):
-            name, found, value = (part.strip() for part in pair.partition("="))
+            name, found, value = (strip_blanks(part) for part in pair.partition("="))
             if found:
                 cookies.setdefault(name, _unquote(value))
         return cookies
 
     @property
     def last_event_id(self) -> str | None:
-        """The id after which a reconnecting client wants to go on.
+        """The id of the last event that a reconnecting client received.
 
-        None when there is none, and when what was sent cannot be an id (not UTF-8, over `MAX_LAST_EVENT_ID` bytes, or
-        with a control character): such a client starts afresh, since any error status would end its EventSource.
+        None when the client sent none, or a text that cannot be an id: not UTF-8, over `MAX_LAST_EVENT_ID` bytes, or
+        with a control character. Such a client starts from the beginning, since an error status would end its
+        EventSource.
         """
         raw = next((value for name, value in self.scope["headers"] if name == b"last-event-id"), b"")
         try:
@@ -94,10 +100,10 @@ class Request:
         return text if text and not NOT_IN_A_HEADER.search(text) else None
 
     def __repr__(self) -> str:
-        return f"<Request {self.method} {self.path}>"
+        return f"<Request {escape(self.method)} {escape(self.path)}>"
 
 
 def _unquote(value: str) -> str:
-    """A cookie's value without the double quotes that may stand around it (RFC 6265, 4.1.1)."""
+    """A cookie's value without the double quotes that may surround it (RFC 6265, 4.1.1)."""
     quoted = len(value) > 1 and value[0] == value[-1] == '"'
     return value[1:-1] if quoted else value

@@ -75,7 +75,7 @@ def turned_away(request: Request, error: HTTPError, seconds: float, json: JSONEn
     seconds, that is when to come back.
     """
     given = error.headers.get("retry-after", "")
-    seconds = float(given) if given.isdecimal() else seconds
+    seconds = float(given) if given.isascii() and given.isdecimal() else seconds
     if request.method == "GET" and asks_for_event_stream(",".join(request.headers.get_all("accept")) or None):
         return Response(retry_frame(seconds), headers=STREAM_HEADERS)
     error.headers.setdefault("retry-after", str(math.ceil(seconds)))
