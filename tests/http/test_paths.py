@@ -26,7 +26,7 @@ from trio_sse.errors import BadRequest, BuildError
         ("/:a/:b", (":a", ":b"), ("a", "b")),
         ("/:_private", (":_private",), ("_private",)),
         ("/feed.xml", ("feed.xml",), ()),
-        ("/a/../b", ("a", "..", "b"), ()),
+        ("/a/.../b", ("a", "...", "b"), ()),
         ("/a+b/c;d=e/f@g", ("a+b", "c;d=e", "f@g"), ()),
         ("/größe", ("größe",), ()),
     ],
@@ -164,7 +164,7 @@ def test_any_bytes_are_segments_or_a_bad_request(raw: bytes, root: str) -> None:
 
 
 names = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True).map(lambda name: f"p_{name}")
-literals = st.from_regex(r"[a-zA-Z0-9._~+-]{1,8}", fullmatch=True)
+literals = st.from_regex(r"[a-zA-Z0-9._~+-]{1,8}", fullmatch=True).filter(lambda text: text not in (".", ".."))
 values = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=10)
 
 

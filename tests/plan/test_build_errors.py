@@ -981,6 +981,21 @@ AT_ONCE: list[tuple[Callable[[], object], str]] = [
     (lambda: Get(""), "path '' must begin with '/'; write '/'"),
     (lambda: Get("//"), "path '//' has an empty segment; write one '/' between segments"),
     (lambda: Get("/a//b"), "path '/a//b' has an empty segment; write one '/' between segments"),
+    (
+        lambda: Get("/a/../b"),
+        "path '/a/../b' has the segment '..', which clients resolve before they send a request, so that no request "
+        "would match; write the path without it",
+    ),
+    (
+        lambda: Get("/."),
+        "path '/.' has the segment '.', which clients resolve before they send a request, so that no request would "
+        "match; write the path without it",
+    ),
+    (
+        lambda: Get("/\ud800"),
+        "path '/\\ud800': segment '\\ud800' is literal text and may not hold ':', '?', '#', '%' or white space; "
+        "a parameter is a whole segment, as in '/rooms/:room', and literal text is written decoded",
+    ),
     (lambda: Get("/:"), "path '/:': ':' must be ':' and a Python name, as in ':room'"),
     (lambda: Get("/:a-b"), "path '/:a-b': ':a-b' must be ':' and a Python name, as in ':room'"),
     (lambda: Get("/:1"), "path '/:1': ':1' must be ':' and a Python name, as in ':room'"),

@@ -7,17 +7,18 @@ import enum
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any, Literal, NewType
+from urllib.parse import quote, urljoin, urlsplit
 from uuid import UUID
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
 from trio_sse import SSE, App, Controller, Get, Post, Reference, required
 from trio_sse._http.paths import request_segments
-from trio_sse.errors import URLError
+from trio_sse.errors import BadRequest, NotFound, URLError
 from trio_sse.models import MemoryRepository, Repository
 from trio_sse.testing import TestClient
 
@@ -140,6 +141,55 @@ def test_all_text_is_read_back_as_it_was_or_cannot_stand_in_a_path(value: str) -
         )
     else:
         assert read(app, url) == {"route": "value", "value": value}
+
+
+SEGMENTS: Any = st.one_of(
+    st.text(max_size=6),
+    st.sampled_from([".", "..", "...", "%2e", ".%2E", "/", "a/b", "a/b c", ":x", "null", "true", "red", "RED", "a"]),
+    st.sampled_from(["1", "0", "01", "-0", "10", "1e3", "1.50", ".5", "1e-7", "1_0", " 1", "\u0663"]),
+    st.sampled_from(["nan", "inf", "-inf", "Infinity", "sNaN", "1e400"]),
+    st.sampled_from(["2024-02-29", "2024-02-29T12:00:00+02:00", "0001-01-01T00:00:00+14:00", "12:00:00Z", "-PT1.5S"]),
+    st.sampled_from(["00000000000000000000000000000001", "urn:uuid:00000000-0000-0000-0000-000000000001"]),
+    st.integers().map(str),
+    st.floats().map(str),
+    st.decimals().map(str),
+    st.uuids().map(str),
+    st.datetimes().map(datetime.datetime.isoformat),
+    st.times().map(datetime.time.isoformat),
+)
+
+
+@pytest.mark.parametrize("kind", [str(kind) for kind in [str, *KINDS]])
+@given(text=SEGMENTS)
+@example(text="..")
+@example(text=".")
+@example(text="nan")
+def test_what_a_route_matches_can_be_written_and_leads_back_to_the_same_value(kind: str, text: str) -> None:
+    app = APPS[kind]
+    try:
+        matched = read(app, "/a/" + quote(text, safe="", errors="surrogatepass") + "/b")
+    except (BadRequest, NotFound):
+        return
+    url = app.url("value", value=matched["value"])
+    assert read(app, url) == matched
+    assert urlsplit(urljoin("http://host/", url)).path == url  # as a client resolves it
+
+
+@pytest.mark.parametrize("target", ["/x/..", "/x/.", "/x/%2e%2e", "/x/%2E.", "/x/%2e", "/x/../", "/x/../y", "/x//y"])
+async def test_a_dot_segment_is_not_the_value_of_a_parameter(target: str, autojump_clock: MockClock) -> None:
+    """Clients resolve it before they send a request, so `url` could not make a URL that leads there."""
+    called: list[str] = []
+
+    def handler(value: str, url: Any) -> str:
+        called.append(value)
+        return str(url("value", value=value))
+
+    app = App().add(Post("/x/:value/y").handle(handler), value=Get("/x/:value").handle(handler))
+    reply = await TestClient(app).get(target)
+    assert reply.status == 404
+    assert (await TestClient(app).request("OPTIONS", target)).status == 404
+    assert called == []
+    assert (await TestClient(app).get("/x/...")).json() == "/x/..."
 
 
 @pytest.mark.parametrize(

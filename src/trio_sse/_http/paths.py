@@ -1,7 +1,7 @@
-"""Path patterns such as `/rooms/:room/events`, and the raw request paths that they are held against.
+"""Paths: patterns such as `/rooms/:room/events`, and the raw paths of requests.
 
-Owns the pattern's grammar and the one place where a request path is split and percent-decoded. Knows nothing of
-routes, methods or parameter types.
+Owns the grammar of patterns, the splitting and percent-decoding of request paths, and which text may be the value of a
+path parameter. It does not know routes, methods or parameter types.
 """
 
 from __future__ import annotations
@@ -9,24 +9,28 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote, unquote_to_bytes
 
 import attrs
 
+from .._ground.text import CONTROL, SURROGATE
 from ..errors import BadRequest, BuildError
 
-__all__ = ("CONTROL", "Path", "PathParams", "request_segments", "to_path")
+__all__ = ("NO_VALUES", "Path", "PathParams", "is_value", "request_segments", "to_path")
 
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+NO_VALUES: Final = frozenset(("", ".", ".."))
+"""Segments that no path parameter matches. Clients resolve dot segments before they send a request, also where the dots
+are percent-encoded (WHATWG URL, 4.4), so that a URL with such a value would lead elsewhere. A request that has one all
+the same was not sent by a browser, and is answered like any path that no route has: with a 404."""
 
 
 @attrs.frozen
 class Path:
-    """A parsed pattern: literal segments, and `:name` segments that match any one segment.
+    """A parsed pattern: literal segments, and `:name` segments, each of which matches one segment.
 
     Attributes:
-        segments: The pattern's segments as they were written, without the slashes.
+        segments: The segments as they are written in the pattern, without the slashes.
     """
 
     segments: tuple[str, ...]
@@ -36,7 +40,7 @@ class Path:
         """Parse a pattern.
 
         Raises:
-            BuildError: The pattern does not follow the grammar; the message says how to write it.
+            BuildError: The text does not follow the grammar; the message says how to write it.
         """
         if not isinstance(text, str):
             raise BuildError(f"a route begins with its path, as in Get('/rooms/:room'), not with {text!r}")
@@ -55,21 +59,21 @@ class Path:
         return tuple(segment[1:] for segment in self.segments if segment.startswith(":"))
 
     def under(self, prefix: Path) -> Path:
-        """This pattern behind a prefix.
+        """This pattern with a prefix in front of it.
 
         Raises:
-            BuildError: Both name the same parameter.
+            BuildError: Both have a parameter of the same name.
         """
         joined = Path(prefix.segments + self.segments)
         _check_names(str(joined), joined.names)
         return joined
 
     def fill(self, values: Mapping[str, str]) -> str:
-        """The path in which each parameter is replaced by a value, percent-encoded."""
+        """The path with a value in place of each parameter, percent-encoded."""
         return "/" + "/".join(quote(segment, safe="") for segment in self.filled(values))
 
     def filled(self, values: Mapping[str, str]) -> tuple[str, ...]:
-        """The segments in which each parameter is replaced by a value, as a request for them is read."""
+        """The segments with a value in place of each parameter, as `request_segments` returns them."""
         return tuple(values[part[1:]] if part.startswith(":") else part for part in self.segments)
 
     def __str__(self) -> str:
@@ -77,7 +81,7 @@ class Path:
 
 
 class PathParams(dict[str, Any]):
-    """The path parameters, as `params.room` and as `params["room"]`."""
+    """The values of the path parameters, as `params.room` and as `params["room"]`."""
 
     __slots__ = ()
 
@@ -89,8 +93,13 @@ class PathParams(dict[str, Any]):
 
 
 def to_path(path: str | Path) -> Path:
-    """A pattern, or the text of one."""
+    """A parsed pattern. A text is parsed."""
     return path if isinstance(path, Path) else Path.parse(path)
+
+
+def is_value(text: str) -> bool:
+    """Whether a request can have this text as the value of a path parameter."""
+    return text not in NO_VALUES and not CONTROL.search(text) and not SURROGATE.search(text)
 
 
 def request_segments(raw_path: bytes, root_path: str = "") -> tuple[str, ...]:
@@ -99,10 +108,10 @@ def request_segments(raw_path: bytes, root_path: str = "") -> tuple[str, ...]:
     Splitting comes first, so an encoded slash stays inside its segment. One trailing slash is ignored. `root_path`
     (where the app is mounted) is taken off when the path begins with it.
 
-    Dot segments are literal text: clients resolve them before they ask (WHATWG URL, 4.4).
+    Dot segments are returned like other segments. They match no route; `NO_VALUES` says why.
 
     Raises:
-        BadRequest: A segment holds a control character or is not UTF-8, or the target is not a path (`OPTIONS *`).
+        BadRequest: A segment has a control character or is not UTF-8, or the target is not a path (`OPTIONS *`).
     """
     if raw_path and not raw_path.startswith(b"/"):
         raise BadRequest("The request target is not a path.")
@@ -112,7 +121,7 @@ def request_segments(raw_path: bytes, root_path: str = "") -> tuple[str, ...]:
 
 
 def raw_path_of(path: str) -> bytes:
-    """The raw path for a server that gives only the decoded one."""
+    """The raw path, for a server that passes only the decoded one."""
     return quote(path, errors="surrogatepass").encode("ascii")
 
 
@@ -135,11 +144,16 @@ def _decode(raw: str) -> str:
 def _check_segment(text: str, segment: str) -> None:
     if not segment:
         raise BuildError(f"path {text!r} has an empty segment; write one '/' between segments")
+    if segment in NO_VALUES:
+        raise BuildError(
+            f"path {text!r} has the segment {segment!r}, which clients resolve before they send a request, so that no "
+            "request would match; write the path without it"
+        )
     if segment.startswith(":"):
         name = segment[1:]
         if not name.isidentifier() or keyword.iskeyword(name):
             raise BuildError(f"path {text!r}: {segment!r} must be ':' and a Python name, as in ':room'")
-    elif re.search(r"[:?#%\s]", segment) or CONTROL.search(segment):
+    elif re.search(r"[:?#%\s]", segment) or not is_value(segment):
         raise BuildError(
             f"path {text!r}: segment {segment!r} is literal text and may not hold ':', '?', '#', '%' or white space; "
             "a parameter is a whole segment, as in '/rooms/:room', and literal text is written decoded"

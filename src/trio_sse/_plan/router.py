@@ -12,6 +12,7 @@ import attrs
 
 from .._http.accept import accepts_event_stream, asks_for_event_stream
 from .._http.conversion import read_segment
+from .._http.paths import NO_VALUES
 from .._routes.routes import SSE
 from ..errors import BuildError, MethodNotAllowed, NotAcceptable, NotFound
 from .plan import Plan
@@ -125,7 +126,7 @@ def _walk(node: _Node, segments: tuple[str, ...], values: tuple[str, ...]) -> It
     first, rest = segments[0], segments[1:]
     if first in node.literal:
         yield from _walk(node.literal[first], rest, values)
-    if node.parameter is not None and first:
+    if node.parameter is not None and first not in NO_VALUES:
         yield from _walk(node.parameter, rest, (*values, first))
 
 

@@ -1,27 +1,24 @@
 """URLs: the path of a named route, filled in.
 
-Owns the names of an app's routes and the writing of values into paths: what is written here, the router reads back.
+Owns the names of an app's routes and the writing of values into paths, so that the router reads the same values back.
+Pure. It does not know where the app is mounted.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 
 from .._ground.naming import nearest, type_name
 from .._http.conversion import read_segment
-from .._http.paths import CONTROL
+from .._http.paths import is_value
 from .._routes.models import Reference
 from ..errors import BuildError, URLError
 from .plan import Plan
 
 __all__ = ("Urls",)
-
-SURROGATE: Final = re.compile(r"[\ud800-\udfff]")
-"""Half a character, which no UTF-8 can express."""
 
 
 class Urls:
@@ -29,7 +26,7 @@ class Urls:
 
     Args:
         plans: The plans of the app's routes.
-        answers: Tells which plan answers where one is meant, as the router reads a path's segments.
+        answers: Returns the plan that answers a path's segments, given the plan that should: `Router.answers`.
 
     Raises:
         BuildError: Two routes have one name.
@@ -52,11 +49,11 @@ class Urls:
 
         Args:
             name: The route's name.
-            values: Its path parameters; for one that refers to a model also a reference, or the model.
+            values: Its path parameters. For one that refers to a model, also a reference or the model itself.
 
         Raises:
-            URLError: There is no such route, a parameter is missing or not its own, its value does not fit, or another
-                route goes before this one at the path that it gives.
+            URLError: There is no such route, a parameter is missing or unknown, a value does not fit its parameter, or
+                another route takes precedence at the path.
         """
         plan = self._plans.get(name)
         if plan is None:
@@ -76,7 +73,7 @@ class Urls:
 
 
 def _id(value: Any, model: tuple[type[Any], str] | None) -> Any:
-    """The id that stands for a model, or for a reference to one; any other value stands for itself."""
+    """The id of a model, or of a reference to one; any other value is returned unchanged."""
     if model is None:
         return value
     cls, field = model
@@ -86,13 +83,13 @@ def _id(value: Any, model: tuple[type[Any], str] | None) -> Any:
 
 
 def _text(route: str, name: str, value: Any, kind: Any) -> str:
-    """A value as the router would read it."""
+    """A value as the text from which the router reads the same value."""
     try:
         text = value if isinstance(value, str) and kind is None else _write(value)
         fits = kind is None or read_segment(text, kind) == value
     except (ValueError, TypeError):
         text, fits = "", False
-    if not fits or not _is_segment(text):
+    if not fits or not is_value(text):
         raise URLError(
             f"the path parameter {name!r} of {route!r} cannot be {value!r}: it is read as "
             f"{'text' if kind is None else type_name(kind)}, and no segment of a path is empty, '.' or '..', or has "
@@ -108,8 +105,3 @@ def _write(value: Any) -> str:
     if not isinstance(plain, str | int | float):
         raise TypeError(type(plain).__name__)
     return str(plain)
-
-
-def _is_segment(text: str) -> bool:
-    """Whether text can stand in a path: clients take dots for directions, and a request has no control characters."""
-    return bool(text) and text not in (".", "..") and not CONTROL.search(text) and not SURROGATE.search(text)
