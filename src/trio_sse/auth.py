@@ -30,7 +30,7 @@ from ._ground.naming import describe
 from ._ground.signatures import UNIONS, UNKNOWN, parameters_of, return_annotation
 from ._http.credentials import UNREADABLE, Scheme, basic_scheme, bearer_scheme, cookie_scheme, header_scheme
 from ._runtime.services import call_plainly
-from .errors import BuildError, HTTPError, StepError, Unauthorized
+from .errors import BuildError, HTTPException, StepError, Unauthorized
 
 __all__ = ("api_key", "basic", "bearer", "cookie", "fixed_passwords", "fixed_secrets", "same_secret")
 
@@ -231,7 +231,7 @@ def _step(maker: str, verify: Callable[..., Any], scheme: Scheme) -> Callable[..
         try:
             principal = None if credentials == UNREADABLE else await verifier.ask(credentials, values)
             return _admit(principal, values["expire_at"], scheme.refusal)
-        except HTTPError as error:
+        except HTTPException as error:
             _complete(error, scheme.refusal)
             raise
 
@@ -253,7 +253,7 @@ def _admit(principal: P | None, expire_at: Callable[[Any, str], None], challenge
     return principal
 
 
-def _complete(error: HTTPError, challenge: str) -> None:
+def _complete(error: HTTPException, challenge: str) -> None:
     """Give a 401 the challenge of its scheme, unless its author has chosen one."""
     if error.status == Unauthorized.default_status and error.headers.get("www-authenticate") in UNCHOSEN:
         error.headers["www-authenticate"] = challenge

@@ -1,14 +1,26 @@
-"""Every exception of the package, and what each one means.
+"""Every exception of the server and of the wire format, in one tree::
 
-Four families, told apart by whose mistake it is:
+    Exception
+    ├── BuildError                 the app is put together wrongly; raised when it is built, before any request
+    ├── HTTPException              ends a request with a status, as the answer to the client
+    │   ├── NoContent              204, which is not an error
+    │   └── HTTPError              a problem document, 500 unless it says otherwise
+    │       ├── BadRequest 400, Unauthorized 401, Forbidden 403, NotFound 404, MethodNotAllowed 405,
+    │       │   NotAcceptable 406, Conflict 409, Gone 410, ContentTooLarge 413, UnsupportedMediaType 415,
+    │       │   UnprocessableContent 422, TooManyRequests 429
+    │       └── ServiceUnavailable 503
+    ├── StepError                  a middleware, a guard or a handler broke its contract during a request
+    ├── LifespanError              the server does not run the app's lifespan
+    ├── UnboundError               a model's events are used without a repository
+    ├── Lagged                     a subscriber reads too slowly
+    └── ValueError
+        ├── URLError               no URL can be made from these values
+        ├── EventError             an event cannot be sent
+        └── DecodeError            a received stream cannot be read
+            └── EventTooLarge      a received event is over the limit
 
-* `BuildError`: the application is put together wrongly. Raised when the app is built, never while a client waits.
-* `HTTPError`: an answer to the client, raised by a step or a handler before the response has started.
-* `EventError`, `StepError`, `LifespanError`, `UnboundError`, `URLError`, `Lagged`: the application broke a rule, or
-  could not keep up, while it was running.
-* `DecodeError`: a received stream cannot be read.
-
-This module imports no other module of the package: a route is a label that someone else puts on.
+The client's own exceptions are in `trio_sse.client`. This module imports no other module of the package, and knows
+neither routes nor responses.
 """
 
 from __future__ import annotations
@@ -28,6 +40,7 @@ __all__ = (
     "Forbidden",
     "Gone",
     "HTTPError",
+    "HTTPException",
     "Lagged",
     "LifespanError",
     "MethodNotAllowed",
@@ -46,7 +59,7 @@ __all__ = (
 
 
 _RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}
-"""Reason phrases of RFC 9110 that Python has since 3.13 only."""
+"""Reason phrases of RFC 9110 that Python has only since 3.13."""
 
 
 class BuildError(Exception):
@@ -58,24 +71,24 @@ class StepError(Exception):
 
 
 class LifespanError(Exception):
-    """Something needs the app's life span (`app_nursery`, for one) and the server did not run it."""
+    """A request needs what the lifespan holds, such as `app_nursery`, but the server does not run the lifespan."""
 
 
 class UnboundError(Exception):
-    """A model's events were asked for, but no repository has bound the model to its topic."""
+    """A model's events are used, but no repository has bound the model to its topic."""
 
 
 class URLError(ValueError):
-    """No URL can be made: no route has this name, or a value does not fit its path."""
+    """No URL can be made: no route has this name, or a value does not fit the route's path."""
 
 
 class Lagged(Exception):
-    """A subscriber has fallen further behind than a topic keeps events; those in between are lost to it.
+    """A subscriber is further behind than the topic keeps events, so that it has lost some of them.
 
     Attributes:
-        topic: Which topic.
-        behind: The number of events that it had not read.
-        kept: How many of them are still there.
+        topic: The topic's name.
+        behind: The number of events that the subscriber has not read.
+        kept: The number of them that the topic still keeps.
     """
 
     def __init__(self, topic: str, behind: int, kept: int) -> None:
@@ -88,17 +101,18 @@ class Lagged(Exception):
         return f"a subscriber of {self.topic} is {self.behind} events behind, of which {self.kept} are kept"
 
 
-class HTTPError(Exception):
-    """An answer to the client in place of the response, as a JSON problem document (RFC 9457).
+class HTTPException(Exception):
+    """Ends a request with a status in place of the handler's response.
 
-    Raise it in a step, a guard, a plain handler, or in a coroutine handler before it returns its stream.
+    Raise one of its subclasses in a step, a guard, a plain handler, or in a coroutine handler before it returns its
+    stream. Catch this class for all of them: `HTTPError` does not include `NoContent`.
 
     Args:
-        detail: What went wrong, for the client to read. Left out of the body when empty.
-        headers: Extra response headers; their names become lower case.
-        status: The HTTP status, for those that have no class of their own.
-        retry: Whether the client is to try again after a while. An EventSource that asks for a stream is then told
-            so with an empty one, since any error status would end it for good; other clients get Retry-After.
+        detail: What went wrong, for the client to read. An empty text is left out of the body.
+        headers: Further response headers; their names become lower case.
+        status: The HTTP status, for one that has no class here.
+        retry: Whether the client should try again later. An EventSource gets an empty stream that tells it when to
+            reconnect, since an error status would end it for good; other clients get the status with Retry-After.
     """
 
     default_status: ClassVar[int] = 500
@@ -119,7 +133,7 @@ class HTTPError(Exception):
 
     @property
     def title(self) -> str:
-        """The reason phrase of the status, as the registry has it."""
+        """The reason phrase that IANA registers for the status; `Error` for an unknown one."""
         try:
             return _RENAMED.get(self.status) or HTTPStatus(self.status).phrase
         except ValueError:
@@ -134,10 +148,14 @@ class HTTPError(Exception):
         return f"{self.status} {self.title}" + (f": {self.detail}" if self.detail else "")
 
 
-class NoContent(HTTPError):
-    """204: no body. It ends a browser's EventSource for good (WHATWG HTML, 9.2.3)."""
+class NoContent(HTTPException):
+    """204: success, without a body. It ends a browser's EventSource for good (WHATWG HTML, 9.2.3)."""
 
     default_status = 204
+
+
+class HTTPError(HTTPException):
+    """An error, 4xx or 5xx, which the client gets as a JSON problem document (RFC 9457)."""
 
 
 class BadRequest(HTTPError):
@@ -147,12 +165,12 @@ class BadRequest(HTTPError):
 
 
 class Unauthorized(HTTPError):
-    """401: the client has not said who it is.
+    """401: the request has no valid credentials.
 
     Args:
         detail: What went wrong.
-        challenge: The `WWW-Authenticate` header, which a 401 must carry (RFC 9110, 15.5.2).
-        headers: Extra response headers.
+        challenge: The `WWW-Authenticate` header, which a 401 must have (RFC 9110, 15.5.2).
+        headers: Further response headers.
     """
 
     default_status = 401
@@ -169,7 +187,7 @@ class Unauthorized(HTTPError):
 
 
 class Forbidden(HTTPError):
-    """403: the client may not have this."""
+    """403: the client is known, but not allowed to do this."""
 
     default_status = 403
 
@@ -181,7 +199,11 @@ class NotFound(HTTPError):
 
 
 class MethodNotAllowed(HTTPError):
-    """405: the path exists, but not for this method. `allow` lists those that it has."""
+    """405: the path exists, but not for this method.
+
+    Args:
+        allow: The methods that the path has, as in the Allow header.
+    """
 
     default_status = 405
 
@@ -190,19 +212,19 @@ class MethodNotAllowed(HTTPError):
 
 
 class NotAcceptable(HTTPError):
-    """406: the request's Accept header rules out what the route gives."""
+    """406: the request's Accept header excludes what the route sends."""
 
     default_status = 406
 
 
 class Conflict(HTTPError):
-    """409: the request does not fit the state of things."""
+    """409: the request conflicts with the current state of the resource."""
 
     default_status = 409
 
 
 class Gone(HTTPError):
-    """410: it was here and will not come back."""
+    """410: what was here is gone for good."""
 
     default_status = 410
 
@@ -214,36 +236,36 @@ class ContentTooLarge(HTTPError):
 
 
 class UnsupportedMediaType(HTTPError):
-    """415: the body is not of a kind that the route reads."""
+    """415: the route does not read bodies of this media type."""
 
     default_status = 415
 
 
 class UnprocessableContent(HTTPError):
-    """422: the query or the body is well formed but does not fit the declared shape."""
+    """422: the query or the body is well formed, but does not fit the model."""
 
     default_status = 422
 
 
 class TooManyRequests(HTTPError):
-    """429: the client asks too often."""
+    """429: the client sends too many requests."""
 
     default_status = 429
 
 
 class ServiceUnavailable(HTTPError):
-    """503: not now. EventSource gives up on it for good, unless it is raised with `retry=True`."""
+    """503: the server cannot answer now. It ends an EventSource for good, unless it is raised with `retry=True`."""
 
     default_status = 503
 
 
 class EventError(ValueError):
-    """An event that may not be sent; the mistake is in the code that made the event.
+    """An event cannot be sent; the mistake is in the code that made the event.
 
     Attributes:
-        field: Which field of the event is wrong; ``""`` means the event as a whole.
+        field: The field of the event that is wrong; ``""`` means the event as a whole.
         reason: What is wrong with it, and what to do.
-        route: Where the event came from, once somebody who knows has said so with `at`.
+        route: The route that the event came from, once `at` has set it.
     """
 
     def __init__(self, field: str, reason: str) -> None:
@@ -253,13 +275,13 @@ class EventError(ValueError):
         self.route: str | None = None
 
     def at(self, route: str) -> Self:
-        """Note the route that the event came from, unless one is noted already.
+        """Set the route that the event came from, unless it is set already.
 
         Args:
-            route: A label for people, such as ``"GET /ticks"``.
+            route: The route's label in messages, such as ``"SSE /ticks"``.
 
         Returns:
-            This same error, so that one can write ``raise error.at(route)``.
+            This error, for ``raise error.at(route)``.
         """
         if self.route is None:
             self.route = route
@@ -272,7 +294,7 @@ class EventError(ValueError):
 
 
 class DecodeError(ValueError):
-    """A received stream cannot be read any further; the fault is the sender's."""
+    """A received stream cannot be read any further, because the sender broke the format."""
 
 
 class EventTooLarge(DecodeError):

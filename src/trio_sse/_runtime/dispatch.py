@@ -15,7 +15,7 @@ from .._plan.plan import Plan
 from .._plan.router import Match, Router
 from .._routes.limits import Limits
 from .._routes.routes import SSE
-from ..errors import HTTPError, NoContent, ServiceUnavailable
+from ..errors import HTTPException, NoContent, ServiceUnavailable
 from ..wire import DONE_ID
 from .connection import Connection, Receive
 from .responder import Exchange, Refusal, Settings, ValueExchange
@@ -51,7 +51,7 @@ class Dispatcher:
         try:
             self.limits.check(request)
             match = self._match(request)
-        except HTTPError as refused:
+        except HTTPException as refused:
             await self._refuse(request, problem_response(refused, self.settings.json), receive, send)
             return
         busy = None if link is None or match.plan.route.answers_during_shutdown else _busy(link)
@@ -67,7 +67,7 @@ class Dispatcher:
         """Answer with a stream, if there is room for it."""
         try:
             slot = self.settings.admission.enter()
-        except HTTPError as full:
+        except HTTPException as full:
             await self._turn_away(request, full, receive, send)
             return
         connection = self._connection(request, receive, send, match.plan)
@@ -90,7 +90,7 @@ class Dispatcher:
             error.add_note(f"while answering {exchange.plan.label} with {exchange.plan.handler}")
             raise
 
-    async def _turn_away(self, request: Request, error: HTTPError, receive: Receive, send: Send) -> None:
+    async def _turn_away(self, request: Request, error: HTTPException, receive: Receive, send: Send) -> None:
         self.settings.meter.refused(error.detail)
         response = turned_away(request, error, self.settings.some_seconds(), self.settings.json)
         link = server_extension_of(request.scope)
@@ -129,7 +129,7 @@ class Dispatcher:
         )
 
 
-def _busy(link: ServerExtension) -> HTTPError | None:
+def _busy(link: ServerExtension) -> HTTPException | None:
     """Why the server has no time for a request, if it has none."""
     if link.drain.draining.is_set():
         return shutting_down()

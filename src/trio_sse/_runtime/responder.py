@@ -20,7 +20,7 @@ from .._http.request import Request
 from .._http.response import Response
 from .._plan.plan import Plan
 from .._plan.router import Match
-from ..errors import HTTPError, LifespanError, Unauthorized
+from ..errors import HTTPError, HTTPException, LifespanError, Unauthorized
 from ..wire import JSONEncoder
 from .abort import AbortReason
 from .admission import Admission
@@ -88,11 +88,11 @@ class Exchange:
         self.match = match
         self.request = request
         self.settings = settings
-        self.refusal: HTTPError | None = None
+        self.refusal: HTTPException | None = None
         self.expired = Unauthorized("The credentials have expired.")
 
     async def work(self) -> None:
-        """Enter the steps, answer, leave the steps. An HTTPError before the start is an answer, not an error."""
+        """Enter the steps, answer, leave the steps. An HTTPException before the start is an answer, not an error."""
         try:
             await self._work()
         except Exception as error:
@@ -109,13 +109,13 @@ class Exchange:
         else:
             await send_response(self.connection, self._response_to(self.refusal or HTTPError()), self.vary())
 
-    def _refusal_of(self, reason: AbortReason | None) -> HTTPError | None:
+    def _refusal_of(self, reason: AbortReason | None) -> HTTPException | None:
         """The answer to a request that has been ended before its response had started."""
         if reason is AbortReason.EXPIRED:
             return self.expired
         return shutting_down() if reason is AbortReason.DRAINING else None
 
-    def _response_to(self, error: HTTPError) -> Response:
+    def _response_to(self, error: HTTPException) -> Response:
         settings = self.settings
         if error.retry:
             settings.meter.refused(error.detail)

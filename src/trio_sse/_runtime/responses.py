@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from .._http.accept import asks_for_event_stream
 from .._http.request import Request
 from .._http.response import Response
-from ..errors import HTTPError, ServiceUnavailable
+from ..errors import HTTPException, ServiceUnavailable
 from ..wire import JSONEncoder, ServerSentEvent, encode
 from .connection import Connection
 
@@ -34,14 +34,14 @@ STREAM_HEADERS: Final = (
 )
 
 
-def http_error(error: BaseException) -> HTTPError | None:
-    """The HTTPError that an error is, also where a nursery has wrapped it in a group of its own."""
+def http_error(error: BaseException) -> HTTPException | None:
+    """The HTTPException that an error is, also where a nursery has wrapped it in a group of its own."""
     while isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
         if len(group.exceptions) != 1:
             return None
         error = group.exceptions[0]
-    return error if isinstance(error, HTTPError) else None
+    return error if isinstance(error, HTTPException) else None
 
 
 def make_response(value: Any, json: JSONEncoder) -> Response:
@@ -53,7 +53,7 @@ def make_response(value: Any, json: JSONEncoder) -> Response:
     return Response(json(value), media_type="application/json")
 
 
-def problem_response(error: HTTPError, json: JSONEncoder) -> Response:
+def problem_response(error: HTTPException, json: JSONEncoder) -> Response:
     """The response for an error: a problem document, or nothing where the status has no body."""
     if error.status in (204, 304):
         return Response(status=error.status, headers=error.headers)
@@ -67,7 +67,7 @@ def retry_frame(seconds: float) -> bytes:
     return encode(ServerSentEvent(retry=round(seconds * 1000)))
 
 
-def turned_away(request: Request, error: HTTPError, seconds: float, json: JSONEncoder) -> Response:
+def turned_away(request: Request, error: HTTPException, seconds: float, json: JSONEncoder) -> Response:
     """The response for a client that is to come back after some seconds.
 
     A status other than 200 would end a browser's EventSource for good, 503 included, so it gets an empty stream that

@@ -30,7 +30,7 @@ async def run_steps(
     """Run the steps; what they provide goes into `values`, what has to be left later onto `stack`.
 
     Raises:
-        HTTPError: A step refuses the request.
+        HTTPException: A step refuses the request.
         StepError: A step broke its contract.
     """
     for operation in plan.operations:
