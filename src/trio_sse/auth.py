@@ -1,18 +1,18 @@
-"""Authentication: steps for `.use(user=…)` that are made of the application's own verifier.
+"""Authentication: steps for `.use(user=…)`, made from a verifier of the application.
 
-Owns what a verifier is, and what its answer means. It knows no users, sessions, tokens or password hashes: a verifier
-is given what the client has sent, and says who that is.
+Owns the contract of a verifier, and what its result means. It does not know users, sessions, tokens or password hashes:
+the verifier gets the credentials that the client sent, and returns who the client is.
 
-A verifier is a function, sync or async. Its first parameter is the credential (for `basic` the first two are user name
-and password). Its further parameters are filled by name, as those of any step. What it returns is the principal; None
-is a 401. What it raises is raised: a `Forbidden` is a 403, and an `Unauthorized` with a challenge of its own keeps it.
+A verifier is a function, sync or async. Its first parameter is the credential (for `basic` the first two are the user
+name and the password). Further parameters are passed by name, as for any step. It returns the principal; None is a 401.
+Exceptions propagate: a `Forbidden` is a 403, and an `Unauthorized` that sets its own challenge keeps it.
 
-A principal with an attribute `expires_at` that is not None, an aware `datetime` or seconds since 1970, ends its stream
-then, as the name `expire_at` does for steps that are written by hand.
+If the principal has an attribute `expires_at` that is not None, an aware `datetime` or seconds since 1970, its stream
+ends at that time, as with a call of `expire_at`.
 
-Every 401 says how to authenticate (RFC 9110, 15.5.2). What cannot be read is a 401 too, and does not reach the
-verifier: a header line that comes twice, a character that no credential has. No message and no repr shows what a client
-has sent, nor a secret that it is held against.
+Every 401 says how to authenticate (RFC 9110, 15.5.2). Credentials that cannot be read are a 401 too, and do not reach
+the verifier: a header that is sent twice, or a character that credentials cannot have. No message and no repr shows
+credentials or secrets.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ from .errors import BuildError, HTTPException, StepError, Unauthorized
 __all__ = ("api_key", "basic", "bearer", "cookie", "fixed_passwords", "fixed_secrets", "same_secret")
 
 P = TypeVar("P")
-"""The principal: whatever a verifier returns for good credentials."""
+"""The principal: what a verifier returns for valid credentials."""
 
 REALM: Final = "app"
 ANSWERS: Final = "it returns the principal, or None to refuse"
 UNCHOSEN: Final = (None, *Unauthorized().headers.values())
-"""The challenges of a 401 whose author has not chosen one."""
+"""The challenges of a 401 whose author has not set one."""
 
 
 @overload
@@ -50,15 +50,15 @@ def bearer(verify: Callable[..., P | None], *, realm: str = ...) -> Callable[...
 def bearer(verify: Callable[..., Any], *, realm: str = REALM) -> Callable[..., Awaitable[Any]]:
     """A step that reads `Authorization: Bearer …` (RFC 6750, 2.1).
 
-    Its 401 has no error code where no bearer token was sent, and `error="invalid_token"` where one was refused or has
+    The 401 has no error code if no bearer token was sent, and `error="invalid_token"` if the token was refused or has
     expired (RFC 6750, 3.1).
 
     Args:
-        verify: Is given the token: letters, digits, `-._~+/`, and `=` at its end.
-        realm: What the credentials are good for, in printable ASCII.
+        verify: Gets the token: letters, digits, `-._~+/`, and `=` at its end.
+        realm: The protection space (RFC 9110, 11.5), in printable ASCII.
 
     Raises:
-        BuildError: The verifier cannot be called so, or the realm cannot be sent.
+        BuildError: The verifier cannot be called with a token, or the realm cannot be sent.
     """
     return _step("bearer", verify, bearer_scheme(realm))
 
@@ -72,18 +72,18 @@ def api_key(verify: Callable[..., P | None], *, header: str = ..., realm: str = 
 def api_key(
     verify: Callable[..., Any], *, header: str = "x-api-key", realm: str = REALM
 ) -> Callable[..., Awaitable[Any]]:
-    """A step that reads a key from a header of its own.
+    """A step that reads a key from a separate header.
 
-    A 401 has to name a scheme (RFC 9110, 15.5.2), and none is registered for this. It says `ApiKey`, and the name of
-    the header: `Bearer` would be a lie, and at `Basic` a browser would ask for a password.
+    A 401 has to name a scheme (RFC 9110, 15.5.2), and none is registered for this. The challenge is `ApiKey`, with the
+    name of the header: `Bearer` would be wrong, and `Basic` makes a browser ask for a password.
 
     Args:
-        verify: Is given the key: printable ASCII, not empty.
+        verify: Gets the key: printable ASCII, not empty.
         header: The header's name, in any case.
-        realm: What the credentials are good for, in printable ASCII.
+        realm: The protection space (RFC 9110, 11.5), in printable ASCII.
 
     Raises:
-        BuildError: The verifier cannot be called so, or the realm or the header cannot be sent.
+        BuildError: The verifier cannot be called with a key, or the realm or the header cannot be sent.
     """
     return _step("api_key", verify, header_scheme(header, realm))
 
@@ -95,18 +95,18 @@ def cookie(
 @overload
 def cookie(verify: Callable[..., P | None], *, name: str = ..., realm: str = ...) -> Callable[..., Awaitable[P]]: ...
 def cookie(verify: Callable[..., Any], *, name: str = "session", realm: str = REALM) -> Callable[..., Awaitable[Any]]:
-    """A step that reads a cookie: the one credential that a browser's EventSource can be made to send.
+    """A step that reads a cookie: the only credential that a page can make an EventSource send.
 
-    A 401 has to name a scheme (RFC 9110, 15.5.2), and none is registered for this. It says `Cookie`, with the parameter
-    `cookie-name`, as was proposed once (draft-broyer-http-cookie-auth). Browsers pass over it in silence.
+    A 401 has to name a scheme (RFC 9110, 15.5.2), and none is registered for this. The challenge is `Cookie`, with the
+    parameter `cookie-name`, as draft-broyer-http-cookie-auth proposed. Browsers ignore it.
 
     Args:
-        verify: Is given the cookie's value: printable ASCII, not empty, and not decoded in any way.
-        name: The cookie's name, in its very case.
-        realm: What the credentials are good for, in printable ASCII.
+        verify: Gets the cookie's value: printable ASCII, not empty, not decoded in any way.
+        name: The cookie's name; upper and lower case differ.
+        realm: The protection space (RFC 9110, 11.5), in printable ASCII.
 
     Raises:
-        BuildError: The verifier cannot be called so, or the realm or the cookie cannot be sent.
+        BuildError: The verifier cannot be called with a value, or the realm or the cookie cannot be sent.
     """
     return _step("cookie", verify, cookie_scheme(name, realm))
 
@@ -116,15 +116,15 @@ def basic(verify: Callable[..., Awaitable[P | None]], *, realm: str = ...) -> Ca
 @overload
 def basic(verify: Callable[..., P | None], *, realm: str = ...) -> Callable[..., Awaitable[P]]: ...
 def basic(verify: Callable[..., Any], *, realm: str = REALM) -> Callable[..., Awaitable[Any]]:
-    """A step that reads `Authorization: Basic …` (RFC 7617), in UTF-8. At its 401 a browser asks for a password.
+    """A step that reads `Authorization: Basic …` (RFC 7617), in UTF-8. The 401 makes a browser ask for a password.
 
     Args:
-        verify: Is given the user name, which has no colon, and the password. Neither has control characters; either
-            may be empty.
-        realm: What the credentials are good for, in printable ASCII. Some browsers show it.
+        verify: Gets the user name, which has no colon, and the password. Neither has control characters; either may be
+            empty.
+        realm: The protection space (RFC 9110, 11.5), in printable ASCII. Some browsers show it.
 
     Raises:
-        BuildError: The verifier cannot be called so, or the realm cannot be sent.
+        BuildError: The verifier cannot be called with both, or the realm cannot be sent.
     """
     return _step("basic", verify, basic_scheme(realm))
 
@@ -133,23 +133,24 @@ def basic(verify: Callable[..., Any], *, realm: str = REALM) -> Callable[..., Aw
 
 
 def same_secret(given: str, known: str) -> bool:
-    """Whether two texts are equal, found out in a time that does not tell where they differ.
+    """Whether two texts are equal, in a time that does not depend on where they differ.
 
-    `==` stops at the first difference, by which a secret can be guessed piece by piece. Lengths are not kept secret.
+    `==` returns at the first difference, so that its time reveals a secret character by character. The length of the
+    secret is not protected.
     """
     return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), known.encode("utf-8", "surrogatepass"))
 
 
 def fixed_secrets(principals: Mapping[str, P]) -> Callable[[str], P | None]:
-    """A verifier for secrets that are known from the start: `api_key(fixed_secrets({KEY: "dashboard"}))`.
+    """A verifier for secrets that do not change: `api_key(fixed_secrets({KEY: "dashboard"}))`.
 
-    It looks at every one of them each time, and compares as `same_secret` does. For a handful of long random secrets.
+    It compares with all of them each time, as `same_secret` does. Use it for a few long random secrets.
 
     Args:
-        principals: Who comes with which secret. It is copied.
+        principals: The principal for each secret. The mapping is copied.
 
     Raises:
-        BuildError: There are no secrets, or one is empty or no text.
+        BuildError: There are no secrets, or one is empty or not a text.
     """
     entries = tuple(principals.items())
     if not entries or not all(_is_secret(secret) for secret, _ in entries):
@@ -157,7 +158,7 @@ def fixed_secrets(principals: Mapping[str, P]) -> Callable[[str], P | None]:
 
     def verify(secret: str) -> P | None:
         found: P | None = None
-        for known, principal in entries:
+        for known, principal in entries:  # all of them: an early return would reveal which one it was
             found = principal if same_secret(secret, known) else found
         return found
 
@@ -166,16 +167,16 @@ def fixed_secrets(principals: Mapping[str, P]) -> Callable[[str], P | None]:
 
 
 def fixed_passwords(passwords: Mapping[str, str]) -> Callable[[str, str], str | None]:
-    """A verifier for `basic` that knows a handful of users and their passwords; the principal is the user name.
+    """A verifier for `basic` with a few users whose passwords do not change; the principal is the user name.
 
-    It looks at every one of them each time, and compares as `same_secret` does. It has the passwords in memory as they
-    are, which is for machines that talk to each other: those of people belong hashed, into a verifier of your own.
+    It compares with all of them each time, as `same_secret` does. The passwords are in memory in clear, so use it for
+    machines only: write a verifier that compares hashes for the passwords of people.
 
     Args:
-        passwords: Passwords by user name. It is copied.
+        passwords: The passwords by user name. The mapping is copied.
 
     Raises:
-        BuildError: There are none; one is empty or no text; a user name has a colon (RFC 7617, 2).
+        BuildError: There are none; one is empty or not a text; a user name has a colon (RFC 7617, 2).
     """
     pairs = passwords.items()
     if not pairs or not all(_is_secret(user) and ":" not in user and _is_secret(password) for user, password in pairs):
@@ -200,7 +201,7 @@ def _is_secret(value: object) -> bool:
 
 @attrs.frozen
 class _Verifier:
-    """The application's function, how messages name it, how it is called, and what it takes and gives besides."""
+    """The application's function, its name in messages, how it is called, and its signature without the credentials."""
 
     function: Callable[..., Any]
     name: str
@@ -211,9 +212,10 @@ class _Verifier:
         """The principal, or None.
 
         Raises:
-            StepError: It answered with yes or no, or with a coroutine that nobody would await.
+            StepError: It returned True or False, or a coroutine although it is not an async function.
         """
-        sources = tuple((name, name) for name in self.signature.parameters if name in values)  # others have defaults
+        # A parameter whose name is not among the values has a default: the planner has checked that.
+        sources = tuple((name, name) for name in self.signature.parameters if name in values)
         call = Call(functools.partial(self.function, *credentials), self.kind, sources)
         principal = await call_plainly(call, values)
         if isinstance(principal, bool):
@@ -240,10 +242,10 @@ def _step(maker: str, verify: Callable[..., Any], scheme: Scheme) -> Callable[..
 
 
 def _admit(principal: P | None, expire_at: Callable[[Any, str], None], challenge: str) -> P:
-    """Let a principal in, until it expires.
+    """Admit a principal, until it expires.
 
     Raises:
-        Unauthorized: There is none, or it has expired already.
+        Unauthorized: There is none, or it has expired.
     """
     if principal is None:
         raise Unauthorized("The credentials are not valid.")
@@ -254,15 +256,16 @@ def _admit(principal: P | None, expire_at: Callable[[Any, str], None], challenge
 
 
 def _complete(error: HTTPException, challenge: str) -> None:
-    """Give a 401 the challenge of its scheme, unless its author has chosen one."""
+    """Set the challenge of a 401, unless its author has set one."""
     if error.status == Unauthorized.default_status and error.headers.get("www-authenticate") in UNCHOSEN:
         error.headers["www-authenticate"] = challenge
 
 
 def _sign(step: Any, verifier: _Verifier) -> None:
-    """Name a step, and say what it takes, so that the planner judges it as one that is written by hand.
+    """Set the name and the signature of a step, so that the planner treats it as one that is written by hand.
 
-    It takes the request, `expire_at`, and what the verifier takes, in the verifier's words where that is the same.
+    It takes the request, `expire_at`, and what the verifier takes. If the verifier takes one of the two as well, the
+    step has the verifier's annotation for it.
     """
     own = {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in ("request", "expire_at")}
     signature = verifier.signature.replace(parameters=list((own | dict(verifier.signature.parameters)).values()))
@@ -277,7 +280,7 @@ def _sign(step: Any, verifier: _Verifier) -> None:
 
 
 def _verifier(maker: str, verify: Callable[..., Any], scheme: Scheme) -> _Verifier:
-    if not callable(verify):  # it is not shown, since it may be the very secret
+    if not callable(verify):  # the message does not show it, since it may be the secret itself
         raise BuildError(f"{maker}() takes a function that verifies, not a value of type {type(verify).__name__}")
     function = _as_function(verify)
     name = f"{maker}({describe(function).removesuffix('()')})"
@@ -288,17 +291,17 @@ def _verifier(maker: str, verify: Callable[..., Any], scheme: Scheme) -> _Verifi
 
 
 def _as_function(verify: Any) -> Any:
-    """What has a name to be called by; of any other object, whose repr may show secrets, the method."""
+    """A function, or the method `__call__` of an object, whose repr may show secrets and must not name the step."""
     is_function = hasattr(verify, "__qualname__") or hasattr(verify, "func")  # the latter is a functools.partial
     return verify if is_function else verify.__call__
 
 
 def _signature(function: Callable[..., Any], name: str, credentials: tuple[str, ...]) -> inspect.Signature:
-    """What a verifier takes besides the credentials, and what it returns besides None."""
+    """The signature of a verifier, without the credentials and without None among what it returns."""
     rest = functools.partial(function, *credentials)
     try:
         found = inspect.signature(rest).parameters
-    except (TypeError, ValueError):  # it takes fewer, or it is a builtin that does not say
+    except (TypeError, ValueError):  # it takes fewer, or it is a builtin without a signature
         call = f"verify({', '.join(credentials)})"
         raise BuildError(f"{name}: a verifier is called with what the client has sent, as in {call}") from None
     named = parameters_of(functools.partial(rest, *_without_name(found)))
@@ -309,7 +312,7 @@ def _signature(function: Callable[..., Any], name: str, credentials: tuple[str, 
 
 
 def _without_name(parameters: Mapping[str, inspect.Parameter]) -> list[Any]:
-    """The defaults of positional-only parameters, with which they are left: `sessions.get` is a verifier too."""
+    """The defaults of positional-only parameters, which cannot be passed by name: `sessions.get` is a verifier too."""
     only = (each for each in parameters.values() if each.kind is inspect.Parameter.POSITIONAL_ONLY)
     return [each.default for each in only if each.default is not inspect.Parameter.empty]
 

@@ -1,6 +1,7 @@
 """The testing kit: streams in memory, read event by event, under Trio's virtual clock.
 
-Owns everything that a test of an app needs and a server does not. Works with pytest-trio and in a bare `trio.run`.
+Owns what a test of an app needs in place of a server. Works with pytest-trio and in a plain `trio.run`. Nothing else in
+the package imports it.
 """
 
 from ._client import TestClient, TestResponse

@@ -1,6 +1,6 @@
-"""A client in memory: asks an ASGI app without a server, and gets its streams while they run.
+"""A client in memory: sends requests to an ASGI app without a server, and reads its streams while they run.
 
-Owns the making of requests, and the app's lifespan around them.
+Owns the making of requests, and the app's lifespan around them. `_stream` has what happens in one request.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NO_JSON: Final = object()
 REAL_PATIENCE: Final = 10.0
 VIRTUAL_PATIENCE: Final = 24 * 60 * 60.0
 SAFE_IN_A_TARGET = "/%:@!$&'()*+,;=?~-._"
-"""Characters of a target that are sent as they are; others are percent-encoded, as any client does."""
+"""Characters of a target that are sent unchanged; others are percent-encoded, as any client does."""
 
 
 def _default_patience() -> float:
@@ -61,26 +61,26 @@ class TestResponse:
         return self.body.decode()
 
     def json(self) -> Any:
-        """The value that the body is JSON of."""
+        """The body, read as JSON."""
         return json_module.loads(self.body)
 
 
 class TestClient:
-    """Asks an app in memory. Enter it to run the app's lifespan around the requests.
+    """Sends requests to an app in memory. Enter it to run the app's lifespan around the requests.
 
         async with TestClient(app) as client, client.stream("/clock") as stream:
             assert (await stream.event()).event == "tick"
 
-    It works under any Trio clock. Under a `trio.testing.MockClock` with `autojump_threshold=0` time jumps to wherever
-    something happens, so an hour of heartbeats takes milliseconds. Leaving the block checks that the app has left
-    nothing behind (see `no_leaks`). Without entering it requests work too, for apps whose routes need no lifespan.
+    It works under any Trio clock. Under a `trio.testing.MockClock` with `autojump_threshold=0` time jumps to the next
+    thing that happens, so an hour of heartbeats takes milliseconds. The end of the block checks for leaks (see
+    `no_leaks`). Apps whose routes do not need the lifespan can be tested without entering the client.
 
     Args:
         app: Any ASGI app.
         headers: Headers for all requests.
-        patience: Seconds, by Trio's clock, that a test may wait for anything; after that it fails. Unless set, 10 of
-            real time, and a day of virtual time.
-        **scope: What else the ASGI scope of each request holds: `http_version="2"`, `root_path="/api"`, `client=…`.
+        patience: Seconds, by Trio's clock, after which a wait fails the test. The default is 10 in real time, and a
+            day in virtual time.
+        **scope: More of the ASGI scope of each request: `http_version="2"`, `root_path="/api"`, `client=…`.
     """
 
     __test__ = False
@@ -125,12 +125,12 @@ class TestClient:
         wait: bool = True,
         **scope: Any,
     ) -> AsyncGenerator[TestStream]:
-        """Open a request. The block begins when the response has started; its end disconnects, and waits for the app.
+        """Send a request. The block begins when the response has started; its end disconnects, and waits for the app.
 
         Args:
-            target: The path, with a query or without. It may be percent-encoded.
+            target: The path, with or without a query. It may be percent-encoded.
             method: The method.
-            query: What to put into the query string.
+            query: Parameters for the query string.
             headers: The request's headers.
             json: A value to send as JSON.
             body: Bytes to send, or chunks of them.
@@ -138,7 +138,7 @@ class TestClient:
             **scope: More of the ASGI scope.
 
         Raises:
-            AssertionError: The app has done something against ASGI, or has not ended.
+            AssertionError: The app has violated ASGI, or has not ended in time.
             Exception: What the app has raised, unless the test has taken it with `claim_error`.
         """
         given = {**self._headers, **(headers or {})}
@@ -162,10 +162,10 @@ class TestClient:
             raise stream.error
 
     async def request(self, method: str, target: str, **options: Any) -> TestResponse:
-        """Make a request, and wait for the whole response. The options are those of `stream`.
+        """Send a request, and wait for the whole response. The options are those of `stream`.
 
         Raises:
-            AssertionError: As in `stream`; or the response has not been completed.
+            AssertionError: As for `stream`; or the app has ended without completing the response.
             Exception: What the app has raised.
         """
         async with self.stream(target, method=method, wait=False, **options) as stream:
@@ -198,10 +198,10 @@ class TestClient:
     # -- the server's part
 
     def drain(self, seconds: float = 10.0) -> None:
-        """Begin to shut down, as `trio_sse.serve` does: tell open requests, and turn away those that come.
+        """Start a shutdown, as `trio_sse.serve` does: open requests are told, new ones are refused.
 
         Args:
-            seconds: How long open requests may go on.
+            seconds: The time that open requests have to end.
         """
         self._drain.begin(seconds)
 

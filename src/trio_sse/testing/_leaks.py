@@ -1,7 +1,7 @@
 """Leaks: what a test leaves running, or leaves to the garbage collector.
 
 Owns the comparison of before and after. It looks at Trio's tasks and at async generators, and so also at the async
-context managers that `asynccontextmanager` makes of them.
+context managers that `asynccontextmanager` makes of them. It does not know apps or requests.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ Hook = Callable[[AsyncGenerator[Any, Any]], None]
 
 @contextmanager
 def no_leaks() -> Generator[None]:
-    """Fail where the block leaves something behind that was not there before it.
+    """Fail if the block leaves something behind that was not there before it.
 
-    That is a task which still runs; an async generator which was begun and has been neither finished nor closed (an
-    async context manager that was entered and not left is one too); and one that was left to the garbage collector.
+    That is: a task that still runs; an async generator that was started, but neither finished nor closed (also an async
+    context manager that was entered and not exited); and one that was left to the garbage collector.
 
     Raises:
-        AssertionError: It names what has been left. An error of the block itself goes before it.
+        AssertionError: It names what was left behind. An exception of the block itself takes precedence.
     """
     tasks = set(_all_tasks())
     watch = _GeneratorWatch()
@@ -39,7 +39,7 @@ def no_leaks() -> Generator[None]:
 
 
 class _GeneratorWatch:
-    """Sees each async generator that begins, on its way to Trio's own hooks."""
+    """Notes each async generator that starts, and then calls Trio's own hooks."""
 
     def __init__(self) -> None:
         self._begun: WeakSet[Any] = WeakSet()
@@ -57,7 +57,7 @@ class _GeneratorWatch:
         sys.set_asyncgen_hooks(*self._before)
 
     def left(self) -> list[str]:
-        """What has been begun, and not been ended in order."""
+        """What was started and has not ended in order."""
         suspended = [f"{_name(each)}, not closed" for each in self._begun if each.ag_frame is not None]
         return suspended + self._collected
 

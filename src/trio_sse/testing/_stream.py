@@ -1,7 +1,7 @@
-"""A request in flight, in memory: what its client sees and does, and what its server tells the app.
+"""One request in memory: the client's side of the connection, and the server's side of ASGI.
 
-Owns the server's half of ASGI as hypercorn plays it: after the client has gone, `send` drops the message in silence and
-`receive` gives one `http.disconnect`, then waits for ever. What the app does against ASGI is an AssertionError.
+Owns the server's half of ASGI as hypercorn implements it: after the client has gone, `send` silently drops the message
+and `receive` returns one `http.disconnect`, then waits for ever. A violation of ASGI by the app is an AssertionError.
 """
 
 from __future__ import annotations
@@ -22,20 +22,22 @@ EVENT_STREAM = "text/event-stream"
 
 
 class TestStream:
-    """One request and its response, as the client has it. Made by `TestClient.stream`.
+    """One request and its response, as the client sees them. Made by `TestClient.stream`.
 
-    Iterating gives the events until the response ends. Everything that waits does so for at most the client's
-    `patience`, by Trio's clock, and is an AssertionError then.
+    Iterate over it to read the events until the response ends. Every wait fails with an AssertionError after the
+    client's `patience`, by Trio's clock.
 
     Attributes:
         status: The response's status; None until it has started.
         headers: The response's headers.
-        writes: What the app has written of the body, write by write.
-        complete: Whether the app has said that the response is complete.
+        writes: The parts of the body, write by write.
+        complete: Whether the app has completed the response.
         error: What the app has raised.
+        last_send_was_cut_short: Whether the app's last `send` was cancelled, by which a server loses the connection's
+            next request.
     """
 
-    __test__ = False  # it is no test, whatever pytest makes of its name
+    __test__ = False  # pytest would collect it because of its name
 
     def __init__(self, chunks: tuple[bytes, ...] = (), patience: float = math.inf) -> None:
         self.status: int | None = None
@@ -64,14 +66,14 @@ class TestStream:
     # -- what the client does
 
     def disconnect(self) -> None:
-        """Close the connection. The app is told so; what it sends from now on reaches nobody."""
+        """Close the connection. The app receives `http.disconnect`; what it sends from now on is dropped."""
         self._deaf = True
         self.half_close()
 
     def half_close(self) -> None:
-        """Close the sending half of the connection, and go on to listen.
+        """Close the sending half of the connection, and continue to read.
 
-        To a server this is a disconnect too. hypercorn then drops what the app sends; here it arrives, to be looked at.
+        For a server this is a disconnect as well. hypercorn then drops what the app sends; here the test can see it.
         """
         self._gone.set()
         self._notify()
@@ -81,17 +83,17 @@ class TestStream:
         self._paused = True
 
     def resume(self) -> None:
-        """Read on."""
+        """Continue to read."""
         self._paused = False
         self._notify()
 
     def fail_send(self, error: Exception) -> None:
-        """Let the server fail: the app's next `send` raises this."""
+        """Make the server fail: the app's next `send` raises this error."""
         self._send_error = error
         self._notify()
 
     def fail_receive(self, error: Exception) -> None:
-        """Let the server fail: the app's pending `receive` raises this."""
+        """Make the server fail: the app's pending `receive` raises this error."""
         self._receive_error = error
         self._gone.set()
         self._notify()
@@ -100,22 +102,22 @@ class TestStream:
 
     @property
     def raw(self) -> bytes:
-        """What has come of the body."""
+        """The body so far."""
         return b"".join(self.writes)
 
     @property
     def closed(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether the stream has ended: nothing more will be received."""
         return self.complete or self._app_ended or self._deaf
 
     @property
     def app_ended(self) -> bool:
-        """Whether the app has done with the request: handler, clean-up and response."""
+        """Whether the app is done with the request: handler, clean-up and response."""
         return self._app_ended
 
     @property
     def last_event_id(self) -> str | None:
-        """The id to come back with: that of the last event that was taken and had one, whatever has come since."""
+        """The id for a reconnect: that of the last event that the test has read and that had one."""
         return self._last_event_id
 
     @property
@@ -134,24 +136,24 @@ class TestStream:
         return self
 
     async def event(self) -> ServerSentEvent:
-        """Wait for the next event, and take it."""
+        """Wait for the next event, and return it."""
         await self._until(lambda: bool(self._events), "no event has come")
         return self._pop()
 
     async def events(self, count: int) -> list[ServerSentEvent]:
-        """Wait for the next events, and take them."""
+        """Wait for the next events, and return them."""
         return [await self.event() for _ in range(count)]
 
     def pending(self) -> list[ServerSentEvent]:
-        """Take the events that have come."""
+        """The events that have been received and not yet read, without waiting."""
         return [self._pop() for _ in range(len(self._events))]
 
     async def written(self, count: int) -> None:
-        """Wait until the app has written so many parts of the body."""
+        """Wait until the app has written this many parts of the body."""
         await self._until(lambda: len(self.writes) >= count, f"the app has not written {count} times")
 
     async def ended(self) -> None:
-        """Wait until the app has done with the request: handler, clean-up and response."""
+        """Wait until the app is done with the request: handler, clean-up and response."""
         with trio.move_on_after(self._patience) as limit:
             while not self._app_ended:
                 await self._changed.wait()
@@ -159,7 +161,7 @@ class TestStream:
         assert not limit.cancelled_caught, f"the app has not ended within {self._patience:g} s; its tasks are: {tasks}"
 
     async def silent_for(self, seconds: float) -> None:
-        """Let time pass, in which no event comes. Comments, such as heartbeats, are no events."""
+        """Let time pass, and fail if an event is received. Comments, such as heartbeats, do not count as events."""
         assert not self._events, f"an event has come already: {self._events[0]}"
         with trio.move_on_after(seconds):
             while not self._events:
@@ -167,7 +169,7 @@ class TestStream:
         assert not self._events, f"an event has come: {self._events[0]}"
 
     def claim_error(self) -> Exception:
-        """Take the error that the app has raised; one that nobody takes is raised at the end of the block."""
+        """Take the error that the app has raised. An error that is not taken is raised at the end of the block."""
         error, self.error = self.error, None
         assert error is not None, "the app has raised nothing"
         return error
@@ -189,7 +191,7 @@ class TestStream:
         return event
 
     async def _until(self, condition: Any, otherwise: str) -> None:
-        """Wait for a condition that can still come true."""
+        """Wait for a condition, for as long as the stream is open."""
         with trio.move_on_after(self._patience):
             while not condition() and not self.closed:
                 await self._changed.wait()
@@ -232,7 +234,7 @@ class TestStream:
             await self._prepare_for_the_next_request()
 
     def _check(self, message: Mapping[str, Any]) -> None:
-        """Hold a message against the order that ASGI asks for, whether or not anybody listens."""
+        """Check that a message is in the order that ASGI requires, whether or not the client still listens."""
         assert not self._finished, f"{message} after the end of the response"
         if message["type"] == "http.response.start":
             assert not self._began, "the response is started a second time"
@@ -243,7 +245,7 @@ class TestStream:
         self._finished = not message.get("more_body", False)
 
     async def _prepare_for_the_next_request(self) -> None:
-        """What hypercorn does inside the last send: it says `http.disconnect`, then prepares for the next request."""
+        """What hypercorn does inside the last send: it sends `http.disconnect`, then prepares for the next request."""
         self.half_close()
         try:
             for _ in range(5):
@@ -264,13 +266,13 @@ class TestStream:
         self.complete = not message.get("more_body", False)
 
     def app_has_ended(self, error: Exception | None) -> None:
-        """Note the end of the app's call."""
+        """Record that the app's call has ended."""
         self.error = error
         self._app_ended = True
         self._notify()
 
     def in_nursery(self, nursery: trio.Nursery) -> None:
-        """Note where the app's tasks are."""
+        """Record the nursery of the app's tasks."""
         self._nursery = nursery
 
     def _notify(self) -> None:

@@ -1,6 +1,7 @@
-"""The pytest plugin: fixtures for those who ask for them. It changes nothing for those who do not.
+"""The pytest plugin: fixtures. Tests that do not use them are not affected.
 
-Works beside pytest-trio, which takes the clock from `sse_clock`, and without it, through `run_trio`.
+Owns the fixtures alone. They work with pytest-trio, which takes its clock from `sse_clock`, and without it, through
+`run_trio`.
 """
 
 from __future__ import annotations
@@ -35,9 +36,9 @@ def sse_client() -> Callable[..., TestClient]:
 
 @pytest.fixture
 def run_trio(sse_clock: MockClock) -> Callable[..., Any]:
-    """Runs an async function in virtual time, for tests that are not async themselves: `run_trio(main, *args)`.
+    """Runs an async function in virtual time, from a test that is not async: `run_trio(main, *args)`.
 
-    What it leaves behind fails the test, by name.
+    The test fails if the function leaves something behind (see `no_leaks`).
     """
 
     def run(function: Callable[..., Awaitable[T]], *args: Any) -> T:

@@ -1,8 +1,8 @@
-"""The wire format of Server-Sent Events, WHATWG HTML section 9.2: values in, bytes out, and back.
+"""The wire format of Server-Sent Events, WHATWG HTML section 9.2: from events to bytes, and back.
 
-Owns the format alone.  Must not know Trio, HTTP, routes or time: nothing here waits, and nothing
-here is shared between calls except what the caller holds.  The modules form a ladder, each
-importing only what stands above it: `_event` (what an event is), `_encode`, `_decode`.
+Owns the format.  Must not know Trio, HTTP, routes or time: nothing here waits, and there is no state except what the
+caller holds.  The modules form a ladder, each importing only those before it: `_event` (what an event is), `_encode`,
+`_decode`.
 """
 
 from ..errors import DecodeError, EventError, EventTooLarge

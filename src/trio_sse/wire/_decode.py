@@ -1,16 +1,16 @@
-"""From bytes to events, as they come.
+"""From bytes to events, as they arrive.
 
 Owns the state of one stream that is being read: the unfinished line, the unfinished event, the
 last id.  Must not know where the bytes come from, nor when to reconnect.
 
-Theory of operation.  Lines are cut and fields told apart as bytes, and only values are decoded.
-That equals decoding the whole stream first, as section 9.2.6 has it: CR, LF, colon and space are
-ASCII, and no byte of a longer UTF-8 sequence is.  A sequence that is cut short by the end of its
-line gives one U+FFFD either way, for the decoder that meets an ASCII byte inside a sequence
-replaces what it has and then reads that byte afresh (Encoding Standard, section 8.1.1).
+Theory of operation.  Bytes are split into lines and fields, and only the values are decoded.  The
+result is the same as when the whole stream is decoded first, as section 9.2.6 does it: CR, LF,
+colon and space are ASCII, and no byte of a longer UTF-8 sequence is.  A sequence that the end of
+its line truncates becomes one U+FFFD either way, because a decoder that meets an ASCII byte inside
+a sequence replaces what it has and then reads that byte again (Encoding Standard, 8.1.1).
 
-A CR ends its line at once; if the next byte turns out to be LF, it belonged to that line end and
-is dropped.  To wait for it instead would hold back an event until the one after.
+A CR ends its line at once; if the next byte is LF, it belongs to that line end and is dropped.  To
+wait for it instead would hold an event back until the next one.
 """
 
 from typing import Final
@@ -28,23 +28,23 @@ _RETRY_DIGITS = len(str(MAX_RETRY))
 class Decoder:
     """Reads one stream of events; use a new one for each connection.
 
-    Not safe for use by two tasks at once.  There is no end to announce: an event without its blank
-    line is never dispatched, nor is its id kept (section 9.2.6).
+    Two tasks must not use it at the same time.  The end of the stream need not be announced: an
+    event without its blank line is never dispatched, nor is its id kept (section 9.2.6).
 
-    Between two calls it holds no more than ``max_size`` bytes and a few kB, besides the last id.
-    Within a call it needs a few times the chunk, and of a line or an event that is finished up to
-    three copies more.  The time taken is linear in the bytes fed, however they are cut.
+    Between two calls it holds at most ``max_size`` bytes and a few kB, besides the last id.  Within
+    a call it needs a few times the size of the chunk, and up to three more copies of a line or an
+    event that is complete.  The time is linear in the number of bytes, however they are split.
 
     Args:
-        max_size: The most that may be held of an unfinished event, in bytes: its unfinished line
-            as received, and the name, id and data collected from its finished ones.  It also
-            bounds the largest event that can be received.
+        max_size: The most bytes of an unfinished event that are held: its unfinished line as
+            received, and the name, id and data of its finished lines.  It also limits the largest
+            event that can be received.
 
     Attributes:
-        last_event_id: The id to send as ``Last-Event-ID`` when reconnecting.  None until there
-            was an id; ``""`` once the server has reset it (send no header then).
-        retry: The reconnection time that the server asked for last, in milliseconds, or None.
-            Not more than `MAX_RETRY`, whatever was asked.
+        last_event_id: The id to send as ``Last-Event-ID`` when reconnecting.  None before the
+            first id; ``""`` after the server has reset it (send no header then).
+        retry: The reconnection time that the server sent last, in milliseconds, or None.  At most
+            `MAX_RETRY`.
 
     Raises:
         ValueError: ``max_size`` is not positive.
@@ -84,13 +84,13 @@ class Decoder:
         self._room = max_size
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
-        """Take the next bytes of the stream, cut anywhere.
+        """Read the next bytes of the stream, which may be split anywhere.
 
         Args:
-            chunk: What was received; empty is fine and changes nothing.
+            chunk: The received bytes; empty ones change nothing.
 
         Returns:
-            The events that these bytes completed, in order.  Their ``data`` is a str, their ``id``
+            The events that these bytes complete, in order.  Their ``data`` is a str, their ``id``
             the last id of the stream so far, their ``retry`` that of their own block.
 
         Raises:
@@ -118,8 +118,8 @@ class Decoder:
         self._keep(rest)
 
     def _cut(self, chunk: bytes) -> tuple[list[bytes], bytes]:
-        """Cut into the lines that are finished now and the start of one that is not."""
-        # bytes.splitlines, unlike that of str, knows no line ends but CRLF, LF and CR.
+        """Split into the lines that are finished now and the start of the next."""
+        # bytes.splitlines, unlike that of str, splits only at CRLF, LF and CR.
         lines = self._without_lf(chunk).splitlines()
         rest = b"" if not lines or chunk.endswith((b"\n", b"\r")) else lines.pop()
         if lines and self._line.size:
@@ -128,14 +128,14 @@ class Decoder:
         return lines, rest
 
     def _without_lf(self, chunk: bytes) -> bytes:
-        """Drop the LF of a CRLF that was cut in two."""
+        """Drop the LF of a CRLF that was split between two chunks."""
         after_cr = self._after_cr
         if chunk:
             self._after_cr = chunk.endswith(b"\r")
         return chunk[1:] if after_cr and chunk.startswith(b"\n") else chunk
 
     def _without_bom(self, line: bytes) -> bytes:
-        """Drop the stream's one BOM; the first line is whole by now, however the BOM was cut."""
+        """Drop the stream's one BOM. The first line is complete here, however the BOM was split."""
         self._at_start = False
         return line.removeprefix(_BOM)
 
@@ -150,7 +150,7 @@ class Decoder:
         self._line = self._data = _Pile()
 
     def _field(self, line: bytes) -> None:
-        # Without a colon the line is all name; a comment's name is empty, and so unknown.
+        # A line without a colon is a name only; a comment has an empty name, which is unknown.
         name, _, value = line.partition(b":")
         if value.startswith(b" "):
             value = value[1:]
@@ -180,8 +180,8 @@ class Decoder:
             self._id = value
 
     def _take_retry(self, value: bytes) -> None:
-        # bytes.isdigit is true for ASCII digits alone.  A stranger's number may have any length,
-        # and int() takes quadratic time or refuses: what does not fit is cut to the largest.
+        # bytes.isdigit is true for ASCII digits only.  A received number may have any length, for
+        # which int() takes quadratic time or raises: a number that is too long becomes MAX_RETRY.
         if value.isdigit():
             digits = value.lstrip(b"0") or b"0"
             fits = len(digits) <= _RETRY_DIGITS
@@ -204,10 +204,10 @@ class Decoder:
 
 
 class _Pile:
-    """Bytes that are added up in pieces of any size.
+    """Bytes that are collected in pieces of any size.
 
-    One growing bytearray would do, but for the eighth of its size that it allocates in advance;
-    a list of the pieces would do, but for the forty bytes that each of them takes besides.
+    Not one growing bytearray, which allocates an eighth of its size in advance, nor a list of the
+    pieces, each of which takes forty bytes more.
     """
 
     __slots__ = ("_blocks", "_open", "size")
@@ -225,7 +225,7 @@ class _Pile:
             self._open.clear()
 
     def take(self) -> bytes:
-        """Give all of it, and be empty."""
+        """Return all bytes, and clear it."""
         whole = bytes(self._open)
         if self._blocks:
             whole = b"".join((*self._blocks, whole))

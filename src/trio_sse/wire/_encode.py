@@ -2,11 +2,11 @@ r"""From an event to its bytes.
 
 Owns the order of the fields on the wire and how values become lines: ``comment``, ``event``,
 ``id``, ``retry``, ``data``, then a blank line; every line ends in LF, one space follows the colon,
-and an empty value is written without it.  Must not know what the rules for the fields are
-(`_event` does), nor who sends the bytes and when.
+and an empty value is written without it.  Must not know the rules for the fields (`_event` has
+them), nor who sends the bytes and when.
 
-Section 9.2.6 is the reader's side of this.  Only CR, LF and CRLF end a line there, so only they
-are split here; `str.splitlines` would split at U+2028, VT and others too.
+Section 9.2.6 is the reader's side.  Only CR, LF and CRLF end a line there, so text is split only
+at those here; `str.splitlines` would split at U+2028, VT and others as well.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ._event import (
 __all__ = ("JSONEncoder", "encode", "encode_comment", "encode_json", "encode_many")
 
 JSONEncoder: TypeAlias = Callable[[object], str | bytes]
-"""Writes one value as JSON text, or as UTF-8 bytes of it.  What it raises goes to the caller."""
+"""Writes a value as JSON: text, or UTF-8 bytes.  Its exceptions propagate to the caller."""
 
 _Fields: TypeAlias = tuple[str | None, str | None, str | None, int | None, object]
 _BINARY = frozenset((bytes, bytearray, memoryview))  # msgspec refuses subclasses of them itself
@@ -42,19 +42,19 @@ _KEYS = frozenset(("data", "event", "id", "retry", "comment"))
 
 
 def encode_json(value: object) -> bytes:
-    """Write a value as JSON: the encoder that is used unless another is given.
+    """Write a value as JSON: the default encoder.
 
-    It takes what msgspec does: attrs classes, dataclasses, `msgspec.Struct`, datetime, date, UUID,
+    It accepts what msgspec does: attrs classes, dataclasses, `msgspec.Struct`, datetime, date, UUID,
     Enum, Decimal, sets and containers of them; subclasses of str count as str.  NaN and the
     infinities become ``null``, as in JavaScript.
 
     Args:
-        value: What to write.  bytes, bytearray and memoryview are refused; but *inside* another
-            value msgspec writes them as base64, and they pass.  To find those would take a walk
-            over each value, three to six times as long as the encoding itself.
+        value: The value.  bytes, bytearray and memoryview are refused, but *inside* another value
+            msgspec writes them as base64.  To find those, each value would have to be searched,
+            which takes three to six times as long as the encoding itself.
 
     Raises:
-        EventError: The value, or one inside it, has no form in JSON.
+        EventError: The value, or one inside it, cannot be written as JSON.
     """
     if type(value) in _BINARY:
         kind = type(value).__name__
@@ -64,7 +64,7 @@ def encode_json(value: object) -> bytes:
     except EventError:
         raise
     except (TypeError, ValueError, RecursionError) as error:
-        # A dict's key, a lone surrogate, an endless int, a cycle: none of them meets the hook.
+        # A dict's key, a lone surrogate, a huge int, a cycle: msgspec does not call the hook for them.
         reason = f"{type(value).__name__} cannot be written as JSON: {error}"
         raise EventError("data", reason) from error
 
@@ -91,11 +91,11 @@ def encode(event: EventLike, json: JSONEncoder = encode_json) -> bytes:
         json: Writes ``data`` that is not a str.
 
     Returns:
-        Exactly one event, whatever the values hold.
+        Exactly one event, whatever the values are.
 
     Raises:
-        EventError: A field has a value that the format cannot carry, a key is unknown, no field
-            is there, or ``json`` returned no UTF-8.  What ``json`` raises passes through.
+        EventError: A field has a value that the format cannot carry, a key is unknown, there is no
+            field, or ``json`` returned bytes that are not UTF-8.  Exceptions of ``json`` propagate.
     """
     fields = _stored(event) if type(event) is ServerSentEvent else _checked(event)
     comment, name, id, retry, data = fields
@@ -110,21 +110,21 @@ def encode(event: EventLike, json: JSONEncoder = encode_json) -> bytes:
         text += _lines("data:", _data_text(data, json))
     if not text:
         raise empty_event()
-    # The other fields are known to be UTF-8 by now, so a fault can only be in the data.
+    # The other fields are already known to be valid, so an error can only be in the data.
     return to_utf8("data", text + "\n")
 
 
 def encode_many(events: Iterable[EventLike], json: JSONEncoder = encode_json) -> bytes:
-    """Write several events one after the other, to be sent at once.
+    """Write several events one after the other, to be sent in one write.
 
     Raises:
-        EventError: As in `encode`; then nothing is written of any of them.
+        EventError: As for `encode`; then none of them is written.
     """
     return b"".join([encode(event, json) for event in events])
 
 
 def encode_comment(text: str) -> bytes:
-    r"""Write a comment on its own, which clients ignore: a heartbeat.
+    r"""Write a comment without an event, which clients ignore: a heartbeat.
 
     >>> encode_comment("")
     b':\n\n'
@@ -177,7 +177,7 @@ def _data_text(data: object, json: JSONEncoder) -> str:
 
 
 def _json_text(written: object) -> str:
-    # Checked whoever wrote it: msgspec.Raw gets any bytes through msgspec, too.
+    # Checked for every encoder: msgspec.Raw passes arbitrary bytes through msgspec as well.
     if isinstance(written, bytes):
         try:
             return written.decode()

@@ -1,7 +1,7 @@
 """What an event is, and which values its fields may hold.
 
 Owns the event value and the rules for each of its fields.  Must not know how an event looks on
-the wire, nor where it came from or goes to.
+the wire, nor where it comes from or where it is sent.
 """
 
 from __future__ import annotations
@@ -42,9 +42,10 @@ is then 204, the one successful status after which it stops (section 9.2.3).
 """
 
 MAX_ID_SIZE: Final = 1024
-"""The longest id that may be sent, in bytes of UTF-8; keep to 128, for it comes back in a header.
+"""The longest id that may be sent, in bytes of UTF-8; prefer at most 128, since clients send it back
+in a header.
 
-Servers and proxies cap all headers together at 8 kB or so, and refuse the reconnect beyond that.
+Servers and proxies limit all headers together to 8 kB or so, and refuse the reconnect beyond that.
 """
 
 MAX_RETRY: Final = 2**53 - 1
@@ -55,7 +56,7 @@ _CONTROLS = re.compile("[\r\n\0]")
 
 
 class NoData(enum.Enum):
-    """The type of `NO_DATA`; an enum of one, so that type checkers can tell it from data."""
+    """The type of `NO_DATA`; an enum with one member, so that type checkers can tell it from data."""
 
     NO_DATA = "no data"
 
@@ -64,19 +65,19 @@ class NoData(enum.Enum):
 
 
 NO_DATA: Final = NoData.NO_DATA
-"""The data of an event that has none.  Not None, which is data: JSON's null."""
+"""The data of an event without data.  Not None, which is data: JSON's null."""
 
 
 def empty_event() -> EventError:
-    """Make the error for an event that says nothing, which would be a blank line on the wire."""
+    """The error for an event without any field, which would be a blank line on the wire."""
     return EventError("", "is empty: give it data (None is JSON null) or another field")
 
 
 def to_utf8(field: str, text: str) -> bytes:
-    """Write text of one field as UTF-8.
+    """Encode the text of a field as UTF-8.
 
     Raises:
-        EventError: It holds half of a surrogate pair, which no UTF-8 can express.
+        EventError: It has a lone surrogate, which UTF-8 cannot express.
     """
     try:
         return text.encode()
@@ -87,7 +88,7 @@ def to_utf8(field: str, text: str) -> bytes:
 
 
 def exact_text(field: str, value: object) -> str:
-    """Give the characters of a str, as a plain str whatever its subclass makes of them.
+    """The characters of a str as a plain str, whatever methods its subclass overrides.
 
     Raises:
         EventError: It is not a str.
@@ -101,7 +102,7 @@ def exact_text(field: str, value: object) -> str:
 
 
 def check_comment(value: str | None) -> str | None:
-    """Give a comment as it will be written.  Any line of it may hold anything.
+    """Check a comment, and return it as it will be written.  It may have several lines.
 
     Raises:
         EventError: It is not a str, or not Unicode.
@@ -115,7 +116,7 @@ def check_comment(value: str | None) -> str | None:
 
 
 def check_name(value: str | None) -> str | None:
-    """Give the name of an event, the field ``event``, as it will be written.
+    """Check the name of an event, the field ``event``, and return it as it will be written.
 
     Raises:
         EventError: It is not a str, is empty, or does not fit on a line.
@@ -129,7 +130,7 @@ def check_name(value: str | None) -> str | None:
 
 
 def check_id(value: str | None) -> str | None:
-    """Give the id of an event as it will be written; ``""`` is legal and resets the client's.
+    """Check the id of an event, and return it as it will be written; ``""`` resets the client's id.
 
     Raises:
         EventError: It is not a str, does not fit on a line, or is longer than `MAX_ID_SIZE`.
@@ -144,7 +145,7 @@ def check_id(value: str | None) -> str | None:
 
 
 def check_retry(value: int | None) -> int | None:
-    """Give a reconnection time, in milliseconds, as it will be written.
+    """Check a reconnection time, in milliseconds, and return it as it will be written.
 
     Raises:
         EventError: It is not an int (a bool is not one), negative, or more than `MAX_RETRY`.
@@ -171,8 +172,8 @@ def _line(field: str, value: object) -> str:
 
 
 def _refuse_controls(field: str, text: str) -> None:
-    # CR and LF would end the line and let the rest pass for fields or for a whole event of its
-    # own; an id with NUL is ignored by clients (section 9.2.6).
+    # CR and LF would end the line, and clients would read the rest as fields or as another event;
+    # clients ignore an id with NUL (section 9.2.6).
     found = _CONTROLS.search(text)
     if found:
         where = f"{found.group()!r} at index {found.start()}"
@@ -182,21 +183,21 @@ def _refuse_controls(field: str, text: str) -> None:
 @final
 @attrs.frozen
 class ServerSentEvent:
-    """One event, checked when it is made, so that a bad value fails where it was written.
+    """One event, checked when it is made, so that an invalid value fails where it was written.
 
-    Only ``data`` is looked at later, when the event is encoded: that needs the JSON encoder.
+    Only ``data`` is checked later, when the event is encoded: that needs the JSON encoder.
 
     Args:
-        data: A str goes out as it is, anything else as JSON, None as ``null``; without any, the
-            client dispatches no event, but still takes ``id`` and ``retry`` to heart.
+        data: A str is sent unchanged, anything else as JSON, None as ``null``.  An event without
+            data is not dispatched by clients, but they still use its ``id`` and ``retry``.
         event: The name that the client listens to; None means ``"message"``.
-        id: What a client that reconnects sends as ``Last-Event-ID``; ``""`` makes it forget.
-            URL-safe characters are best: HTTP strips blanks at the ends of a header.
+        id: What a client that reconnects sends as ``Last-Event-ID``; ``""`` resets it.  Prefer
+            URL-safe characters: HTTP strips spaces at the ends of a header.
         retry: How long the client waits before it reconnects, in milliseconds.
         comment: Text that clients ignore, for people who watch the stream.
 
     Raises:
-        EventError: A field has a value that the format cannot carry, or no field has any.
+        EventError: A field has a value that the format cannot carry, or there is no field.
     """
 
     data: object = NO_DATA
@@ -215,21 +216,21 @@ class ServerSentEvent:
 @final
 @attrs.frozen
 class Done:
-    """What a handler yields to end a stream for good, so that clients do not reconnect."""
+    """A handler yields it to end a stream for good, so that clients do not reconnect."""
 
 
 EventLike: TypeAlias = ServerSentEvent | Mapping[str, object]
 """What can be sent: an event, or a mapping of some of its fields by name."""
 
 
-# The slots' own setters: what attrs forbids to others, at a third of the cost of its __init__.
+# The setters of the slots, which bypass attrs' frozen __setattr__ and take a third of the time of its __init__.
 _PUT_DATA, _PUT_EVENT, _PUT_ID, _PUT_RETRY, _PUT_COMMENT = (
     vars(ServerSentEvent)[name].__set__ for name in ("data", "event", "id", "retry", "comment")
 )
 
 
 def unchecked(data: object, event: str | None, id: str | None, retry: int | None) -> ServerSentEvent:
-    """Make an event of what a stranger sent, which is to be shown and not to be refused."""
+    """Make an event of received values: the reader shows what was sent, and does not refuse it."""
     new = object.__new__(ServerSentEvent)
     _PUT_DATA(new, data)
     _PUT_EVENT(new, event)
