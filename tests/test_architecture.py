@@ -33,7 +33,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
 PURE = ("wire", "_http", "_routes", "_plan")
 """Rooms that only describe: they do not import Trio."""
 
-ONLY_IN = {"hypercorn": ("_server", "cli"), "httpx2": ("client", "cli"), "prometheus_client": ("prometheus",)}
+ONLY_IN = {"hypercorn": ("_server",), "httpx2": ("client", "cli"), "prometheus_client": ("prometheus",)}
 """Libraries, each with the rooms that may import it."""
 
 

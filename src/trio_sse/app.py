@@ -17,6 +17,7 @@ import attrs
 import trio
 
 from ._ground.naming import nearest, type_name
+from ._ground.time_limits import CLEANUP_TIMEOUT
 from ._http.headers import Headers, QueryParams
 from ._http.paths import PathParams
 from ._http.request import Request
@@ -106,7 +107,7 @@ class App:
     providers: tuple[Provider, ...] = attrs.field(default=(), kw_only=True)
     json: JSONEncoder = attrs.field(default=encode_json, kw_only=True)
     error_event: str = attrs.field(default="stream-error", kw_only=True, validator=_check_event_name)
-    cleanup_timeout: float = attrs.field(default=5.0, kw_only=True, validator=_check_seconds)
+    cleanup_timeout: float = attrs.field(default=CLEANUP_TIMEOUT, kw_only=True, validator=_check_seconds)
     wall_clock: Callable[[], float] = attrs.field(default=time.time, kw_only=True)
     send_timeout: float = attrs.field(default=20.0, kw_only=True, validator=_check_seconds)
     limits: Limits = attrs.field(factory=Limits, kw_only=True)

@@ -22,9 +22,11 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from trio_sse._ground.writes import time_for
 from trio_sse._runtime.server_extension import EXTENSION, Drain, ServerExtension, server_extension_of
 from trio_sse._server import contract as _contract
+from trio_sse._server.accepting import accept_all
+from trio_sse._server.connection_limit import RESERVED, ConnectionLimit
 from trio_sse._server.http1 import ChunkWriter
 from trio_sse._server.http2 import Buffer
-from trio_sse._server.listening import RESERVED, ConnectionLimit, accept_all, prepare
+from trio_sse._server.listeners import set_keep_alive
 
 # -- the contract with hypercorn
 
@@ -53,7 +55,7 @@ def test_an_attribute_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) 
     assert _contract.misfits() == f"{place}._gone, protocol.nowhere:Stream.closed"
 
 
-# -- the link
+# -- the ASGI extension
 
 
 @pytest.mark.parametrize(
@@ -75,13 +77,13 @@ class Server:
         """Nothing."""
 
 
-def test_the_short_way_is_for_who_has_the_servers_own_send() -> None:
+def test_the_direct_write_is_for_an_app_that_has_the_servers_own_send() -> None:
     server = Server()
     link = ServerExtension(Drain(), try_write=take, send=server.send)
     assert link.direct_writer(server.send) is take
 
 
-def test_the_short_way_passes_nobody_by() -> None:
+def test_the_direct_write_does_not_bypass_a_middleware() -> None:
     server = Server()
 
     async def wrapped(message: Any) -> None:
@@ -93,19 +95,19 @@ def test_the_short_way_passes_nobody_by() -> None:
     assert ServerExtension(Drain(), send=server.send).direct_writer(server.send) is None, "there is none"
 
 
-def test_a_link_is_found_where_a_server_of_ours_has_left_it() -> None:
+def test_the_extension_is_found_in_the_scope() -> None:
     link = ServerExtension(Drain())
     assert server_extension_of({"extensions": {EXTENSION: link}}) is link
     assert server_extension_of({}) is None
-    assert server_extension_of({"extensions": {EXTENSION: {}}}) is None, "somebody else's"
+    assert server_extension_of({"extensions": {EXTENSION: {}}}) is None, "of another server"
 
 
-# -- the short way to the socket
+# -- the direct write to the socket
 
 
 @attrs.define
 class Socket:
-    """Takes what is written, or does not."""
+    """Accepts what is written, or does not."""
 
     takes: bool = True
     written: list[bytes] = attrs.field(factory=list)
@@ -114,7 +116,7 @@ class Socket:
     async def write_rest(self) -> None:
         raise AssertionError("nothing is left")
 
-    def break_off(self) -> None:
+    def abort(self) -> None:
         raise AssertionError("nothing is wrong")
 
     def try_write(self, data: bytes) -> bool:
@@ -143,13 +145,13 @@ def test_a_part_is_written_as_one_chunk(takes: bool) -> None:
     ],
     ids=["closed", "not started", "ended", "with a length"],
 )
-def test_where_a_chunk_does_not_belong_nothing_is_written(stream: Any) -> None:
+def test_nothing_is_written_where_a_chunk_is_not_allowed(stream: Any) -> None:
     tcp = Socket()
     assert ChunkWriter(tcp, stream)(b"01234") is False
     assert tcp.written == []
 
 
-def test_an_empty_part_is_no_chunk() -> None:
+def test_an_empty_part_is_not_written() -> None:
     """It would end the body."""
     tcp = Socket()
     assert ChunkWriter(tcp, response())(b"") is False
@@ -203,7 +205,7 @@ async def test_taking_nothing_makes_no_room(autojump_clock: MockClock) -> None:
         nursery.cancel_scope.cancel()
 
 
-async def test_closing_it_lets_everybody_go(autojump_clock: MockClock) -> None:
+async def test_closing_it_ends_all_waits(autojump_clock: MockClock) -> None:
     buffer = buffer_of(40 * 1024)
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
@@ -225,33 +227,33 @@ async def test_it_is_drained_when_all_has_gone(autojump_clock: MockClock) -> Non
     assert not await waits(buffer.drain)
 
 
-# -- seats
+# -- the limit of connections
 
 
-def test_the_last_seats_are_for_refusals() -> None:
-    seats = ConnectionLimit(16)
+def test_the_last_connections_are_for_refusals() -> None:
+    limit = ConnectionLimit(16)
     crowded: list[bool] = []
     for _ in range(16):
-        seats.take()
-        crowded.append(seats.crowded)
+        limit.acquire()
+        crowded.append(limit.overloaded)
     assert crowded == [False] * 14 + [True] * 2
-    seats.free()
-    seats.free()
-    assert not seats.crowded
+    limit.release()
+    limit.release()
+    assert not limit.overloaded
 
 
 @pytest.mark.parametrize(("limit", "refusals"), [(1, 1), (7, 1), (80, 10), (512, 64), (100_000, 64)])
-def test_there_are_not_many_seats_for_refusals(limit: int, refusals: int) -> None:
+def test_there_are_not_many_connections_for_refusals(limit: int, refusals: int) -> None:
     assert ConnectionLimit(limit).for_refusals == refusals
 
 
-@pytest.mark.parametrize(("left", "seats"), [(1000, 1000 - RESERVED), (10, 1)])
+@pytest.mark.parametrize(("left", "limit"), [(1000, 1000 - RESERVED), (10, 1)])
 def test_without_a_limit_the_files_that_may_be_opened_are_one(
-    left: int, seats: int, monkeypatch: pytest.MonkeyPatch
+    left: int, limit: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "listdir", lambda _: ["a", "b", "c"])
     monkeypatch.setattr(resource, "getrlimit", lambda _: (left + 3, left + 3))
-    assert ConnectionLimit().limit == seats
+    assert ConnectionLimit().limit == limit
 
 
 def test_no_limit_of_open_files_is_a_large_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,27 +261,27 @@ def test_no_limit_of_open_files_is_a_large_one(monkeypatch: pytest.MonkeyPatch) 
     assert ConnectionLimit().limit > 1_000_000
 
 
-async def test_a_seat_is_waited_for(autojump_clock: MockClock) -> None:
-    seats = ConnectionLimit(1)
-    assert not await waits(seats.wait_for_one)
-    seats.take()
-    assert await waits(seats.wait_for_one)
+async def test_the_end_of_a_connection_is_waited_for(autojump_clock: MockClock) -> None:
+    limit = ConnectionLimit(1)
+    assert not await waits(limit.wait_until_below)
+    limit.acquire()
+    assert await waits(limit.wait_until_below)
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(seats.wait_for_one)
+            nursery.start_soon(limit.wait_until_below)
             await wait_all_tasks_blocked()
-            seats.free()
+            limit.release()
 
 
-async def test_who_leaves_is_waited_for_but_not_for_long(autojump_clock: MockClock) -> None:
-    seats = ConnectionLimit(1)
-    await seats.wait_for_a_free_one(5)
+async def test_a_release_is_waited_for_but_not_for_long(autojump_clock: MockClock) -> None:
+    limit = ConnectionLimit(1)
+    await limit.wait_for_a_release(5)
     assert trio.current_time() == 5
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(seats.wait_for_a_free_one, 5)
+        nursery.start_soon(limit.wait_for_a_release, 5)
         await wait_all_tasks_blocked()
-        seats.take()
-        seats.free()
+        limit.acquire()
+        limit.release()
     assert trio.current_time() == 5
 
 
@@ -298,43 +300,43 @@ def connect(listener: socket.socket) -> socket.socket:
 
 
 @attrs.define
-class Door:
-    """Who has come in, and whether each is to be turned away. With it, what comes in is closed."""
+class Acceptor:
+    """Closes each connection, and records whether it was to be refused."""
 
-    seats: ConnectionLimit
-    turned_away: list[bool] = attrs.field(factory=list)
-    entered: trio.Event = attrs.field(factory=trio.Event)
+    limit: ConnectionLimit
+    refused: list[bool] = attrs.field(factory=list)
+    accepted: trio.Event = attrs.field(factory=trio.Event)
 
-    def accepted(self, client: socket.socket, overloaded: bool) -> None:
+    def on_accept(self, client: socket.socket, overloaded: bool) -> None:
         client.close()
-        self.turned_away.append(overloaded)
-        self.entered.set()
+        self.refused.append(overloaded)
+        self.accepted.set()
 
 
-async def test_who_comes_in_takes_a_seat_and_the_last_are_turned_away(listener: socket.socket) -> None:
-    door = Door(ConnectionLimit(4))
+async def test_each_connection_counts_and_the_last_are_refused(listener: socket.socket) -> None:
+    acceptor = Acceptor(ConnectionLimit(4))
     clients = [connect(listener) for _ in range(6)]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(accept_all, listener, door.seats, door.accepted)
+        nursery.start_soon(accept_all, listener, acceptor.limit, acceptor.on_accept)
         await wait_all_tasks_blocked(0.01)
-        assert door.turned_away == [False, False, False, True], "the others wait outside"
-        door.seats.free()
+        assert acceptor.refused == [False, False, False, True], "the others wait in the kernel's queue"
+        acceptor.limit.release()
         await wait_all_tasks_blocked(0.01)
-        assert door.turned_away == [False, False, False, True, True]
-        assert door.seats.taken == 4
+        assert acceptor.refused == [False, False, False, True, True]
+        assert acceptor.limit.count == 4
         nursery.cancel_scope.cancel()
     for client in clients:
         client.close()
 
 
-async def test_who_waits_outside_when_accepting_ends_is_let_in_last_of_all(listener: socket.socket) -> None:
-    door = Door(ConnectionLimit(16))
+async def test_what_waits_in_the_queue_when_accepting_ends_is_accepted(listener: socket.socket) -> None:
+    acceptor = Acceptor(ConnectionLimit(16))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(accept_all, listener, door.seats, door.accepted)
+        nursery.start_soon(accept_all, listener, acceptor.limit, acceptor.on_accept)
         await wait_all_tasks_blocked(0.01)
         clients = [connect(listener) for _ in range(3)]
         nursery.cancel_scope.cancel()
-    assert door.turned_away == [False] * 3
+    assert acceptor.refused == [False] * 3
     for client in clients:
         client.close()
 
@@ -358,15 +360,15 @@ class FailingListener:
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM])
-async def test_a_lack_of_descriptors_is_said_and_waited_out(
+async def test_a_lack_of_descriptors_is_logged_and_waited_out(
     number: int, listener: socket.socket, autojump_clock: MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     failing: Any = FailingListener(listener, *(OSError(number, "none left") for _ in range(3)))
-    door, client = Door(ConnectionLimit(4)), connect(listener)
+    acceptor, client = Acceptor(ConnectionLimit(4)), connect(listener)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(accept_all, failing, door.seats, door.accepted)
+        nursery.start_soon(accept_all, failing, acceptor.limit, acceptor.on_accept)
         with trio.fail_after(10):
-            await door.entered.wait()
+            await acceptor.accepted.wait()
         nursery.cancel_scope.cancel()
     assert failing.tries[:4] == [0, 1, 2, 3], "once a second, not all the time"
     lines = [(record.levelno, record.getMessage()) for record in caplog.records]
@@ -374,34 +376,34 @@ async def test_a_lack_of_descriptors_is_said_and_waited_out(
     client.close()
 
 
-async def test_a_lack_of_descriptors_ends_when_somebody_leaves(
+async def test_a_lack_of_descriptors_ends_when_a_connection_is_closed(
     listener: socket.socket, autojump_clock: MockClock
 ) -> None:
     failing: Any = FailingListener(listener, OSError(errno.EMFILE, "none left"))
-    door, client = Door(ConnectionLimit(4)), connect(listener)
-    door.seats.take()
+    acceptor, client = Acceptor(ConnectionLimit(4)), connect(listener)
+    acceptor.limit.acquire()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(accept_all, failing, door.seats, door.accepted)
+        nursery.start_soon(accept_all, failing, acceptor.limit, acceptor.on_accept)
         await wait_all_tasks_blocked()
         assert failing.tries == [0]
-        door.seats.free()
+        acceptor.limit.release()
         await wait_all_tasks_blocked(0.01)
-        assert door.turned_away == [False]
+        assert acceptor.refused == [False]
         assert trio.current_time() < 1
         nursery.cancel_scope.cancel()
     client.close()
 
 
 @pytest.mark.parametrize("error", [ConnectionAbortedError(), InterruptedError()], ids=repr)
-async def test_a_client_that_has_gone_already_is_nobodys_fault(
+async def test_a_client_that_has_gone_already_is_not_an_error(
     error: OSError, listener: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
     failing: Any = FailingListener(listener, error)
-    door, client = Door(ConnectionLimit(4)), connect(listener)
+    acceptor, client = Acceptor(ConnectionLimit(4)), connect(listener)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(accept_all, failing, door.seats, door.accepted)
+        nursery.start_soon(accept_all, failing, acceptor.limit, acceptor.on_accept)
         await wait_all_tasks_blocked(0.01)
-        assert (door.turned_away, door.seats.taken) == ([False], 1)
+        assert (acceptor.refused, acceptor.limit.count) == ([False], 1)
         nursery.cancel_scope.cancel()
     assert caplog.records == []
     client.close()
@@ -414,7 +416,7 @@ async def test_any_other_error_of_accepting_is_raised(listener: socket.socket) -
 
 
 def test_connections_inherit_the_search_for_clients_that_have_vanished(listener: socket.socket) -> None:
-    prepare(listener, 7.5)
+    set_keep_alive(listener, 7.5)
     with connect(listener):
         listener.setblocking(True)
         accepted, _ = listener.accept()

@@ -1,45 +1,89 @@
 """hypercorn's configuration, with defaults that suit streams.
 
-Owns the defaults and the checking of option names. What an option means is hypercorn's to say.
+Owns the defaults, the check of option names, and the errors of options that name files. hypercorn defines what an
+option means.
 """
 
 from __future__ import annotations
 
 import difflib
+import errno
+import ssl
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
-from hypercorn.config import Config
+from hypercorn.config import Config, Sockets
+from hypercorn.logging import Logger
+from hypercorn.trio.statsd import StatsdLogger
 
-__all__ = ("OPTIONS", "StreamConfig", "make_config")
+from . import logs
+from .errors import CertificateError, SetupError
+from .listeners import Listeners
+
+__all__ = ("ANNOTATIONS", "OPTIONS", "StreamConfig", "make_config")
 
 MANAGED: Final = frozenset(
     {"application_path", "daemon", "debug", "pid_path", "use_reloader", "worker_class", "workers"}
 )
-"""Options of hypercorn's process manager, which has no part in `serve`."""
+"""Options of hypercorn's process manager, which `serve` does not use."""
 
-POINTLESS: Final = frozenset(
+UNUSED: Final = frozenset(
     {"cert_reqs", "log", "ssl_enabled", "websocket_max_message_size", "websocket_ping_interval", "wsgi_max_body_size"}
 )
-"""What is deprecated, computed, or about WebSockets and WSGI."""
+"""Options that are deprecated or computed, or are about WebSockets or WSGI."""
 
 
 class StreamConfig(Config):
     """hypercorn's configuration, with defaults for streams, and options of our own worker.
 
     Attributes:
-        peer_timeout: Seconds that a client may take nothing of what is written to it, or not answer at all, before its
-            connection is broken off.
+        peer_timeout: Seconds that a client may accept no bytes that are written to it, or acknowledge none, before its
+            connection is closed.
         max_connections: The most connections; unless set, what the limit of open files leaves.
     """
 
-    # 100 is soon full when all clients come back after a restart; each one dropped waits a second for its next try.
+    # 100 is soon full when all clients reconnect after a restart; a client that is dropped waits a second to try again.
     backlog = 2048
-    # How long streams may take to end when the server shuts down.
+    # Seconds that streams may take to end when the server shuts down.
     graceful_timeout: float = 10.0
-    # After that many requests hypercorn ends an HTTP/2 connection, and the streams still open on it fall silent.
+    # After so many requests hypercorn ends an HTTP/2 connection, and the streams still open on it fall silent.
     keep_alive_max_requests = 2**62
     peer_timeout: float = 30.0
     max_connections: int | None = None
+
+    @property
+    def log(self) -> Logger:
+        """hypercorn's loggers, adapted."""
+        if self._log is None:
+            self.set_statsd_logger_class(StatsdLogger)  # before the logger is made: hypercorn's worker may be too late
+            logs.adapt(super().log, self.errorlog)
+        return super().log
+
+    def create_sockets(self) -> Sockets:
+        """The listening sockets, for hypercorn's own worker.
+
+        Raises:
+            ListenError: One of them cannot be listened on.
+        """
+        return Listeners.open(self).sockets
+
+    def create_ssl_context(self) -> ssl.SSLContext | None:
+        """The context for TLS; None without a certificate.
+
+        Raises:
+            SetupError: There is a certificate without a key, or a key without a certificate.
+            CertificateError: A file is missing, cannot be read, or is not what it should be.
+        """
+        if (self.certfile is None) != (self.keyfile is None):
+            raise SetupError("TLS needs both a certfile and a keyfile; they may be the same file")
+        if not self.ssl_enabled:
+            return None
+        for name in ("certfile", "keyfile", "ca_certs"):
+            _check_readable(name, getattr(self, name))
+        with _as_certificate_error():
+            return super().create_ssl_context()
 
 
 OPTIONS: Final = (
@@ -47,20 +91,25 @@ OPTIONS: Final = (
         name for name in dir(StreamConfig) if not name.startswith("_") and not callable(getattr(StreamConfig, name))
     )
     | {"logger_class"}
-) - (MANAGED | POINTLESS)
+) - (MANAGED | UNUSED)
+
+
+ANNOTATIONS: Final[Mapping[str, str]] = Config.__annotations__ | StreamConfig.__annotations__
+"""The types of some options, as their source has them."""
 
 
 def make_config(config: Config | None = None, **options: Any) -> StreamConfig:
-    """A configuration for `serve`.
+    """Make a configuration for `serve`.
 
     Args:
-        config: Where to start from; it is copied. What it leaves unset gets our defaults where we have any (a backlog
-            of 2048, a `graceful_timeout` of 10 s, any number of requests on a connection) and hypercorn's elsewhere.
-        **options: hypercorn's own options by name, such as `bind`, `certfile`, `keyfile` or `graceful_timeout`, and
-            those of `StreamConfig`.
+        config: The configuration to start from; it is copied. An option that it does not set has our default if there
+            is one (a backlog of 2048, a `graceful_timeout` of 10 s, any number of requests on a connection), or else
+            hypercorn's.
+        **options: hypercorn's options by name, such as `bind`, `certfile`, `keyfile` or `graceful_timeout`, and the
+            options of `StreamConfig`.
 
     Raises:
-        TypeError: There is no such option, or it is one of hypercorn's process manager.
+        TypeError: The option does not exist, or belongs to hypercorn's process manager.
         ValueError: A limit is not above 0.
     """
     made = StreamConfig()
@@ -75,7 +124,7 @@ def make_config(config: Config | None = None, **options: Any) -> StreamConfig:
     for name in ("peer_timeout", "max_connections"):
         value = getattr(made, name)
         if value is not None and not value > 0:
-            raise ValueError(f"{name} has to be above 0, not {value!r}")
+            raise ValueError(f"{name} must be above 0, not {value!r}")
     return made
 
 
@@ -90,3 +139,22 @@ def _check(name: str) -> None:
         close = difflib.get_close_matches(name, OPTIONS, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise TypeError(f"hypercorn has no option {name!r}{hint}")
+
+
+def _check_readable(name: str, path: str | None) -> None:
+    """Open a file before OpenSSL does, whose errors do not name the file."""
+    if path is None:
+        return
+    try:
+        Path(path).open("rb").close()
+    except OSError as error:
+        raise CertificateError(error.errno, f"cannot read the {name} {path}: {error.strerror}") from error
+
+
+@contextmanager
+def _as_certificate_error() -> Generator[None]:
+    try:
+        yield
+    except OSError as error:  # ssl.SSLError is one
+        reason = getattr(error, "reason", None) or error.strerror or str(error)
+        raise CertificateError(errno.EINVAL, f"cannot use TLS as configured: {reason}") from error

@@ -1,6 +1,6 @@
-"""The contract: what our own worker relies on inside hypercorn, which promises none of it.
+"""The contract: the parts inside hypercorn that our own worker relies on, none of which is a documented interface.
 
-Owns the list, and the comparison with the hypercorn that is installed. Where they differ, the stock worker serves.
+Owns the list, and the comparison with the hypercorn that is installed. If they differ, the stock worker serves.
 """
 
 from __future__ import annotations
@@ -50,10 +50,14 @@ SIGNATURES: Final[Mapping[str, str]] = {
     "protocol.h2:StreamBuffer.pop": "self max_length",
     "protocol.h2:StreamBuffer.close": "self",
     "protocol.http_stream:HTTPStream.app_send": "self message",
+    "config:Config.create_ssl_context": "self",
+    "config:Config.create_sockets": "self",
+    "config:Config._set_quic_addresses": "self sockets",
+    "config:Config.set_statsd_logger_class": "self statsd_logger",
     "utils:parse_socket_addr": "family address",
     "utils:repr_socket_addr": "family address",
 }
-"""Functions, with the names of their parameters."""
+"""Functions, each with the names of its parameters."""
 
 ATTRIBUTES: Final[Mapping[str, str]] = {
     "trio.tcp_server:TCPServer": "send_lock idle_task",
@@ -62,11 +66,11 @@ ATTRIBUTES: Final[Mapping[str, str]] = {
     "protocol.http_stream:HTTPStream": "closed state",
     "trio.worker_context:WorkerContext": "terminate terminated",
 }
-"""Classes, with attributes that they set when they are made."""
+"""Classes, each with attributes that its `__init__` sets."""
 
 
 def misfits() -> str:
-    """What hypercorn lacks of it, for people to read; empty if nothing."""
+    """The parts that differ in the installed hypercorn, as text for the log; empty if none does."""
     return ", ".join(_misfits())
 
 
@@ -82,7 +86,7 @@ def _misfits() -> Iterator[str]:
 
 
 def _find(place: str) -> Any:
-    """An object by the name of its module and its own; None if there is none."""
+    """An object by its module and its name in it; None if it does not exist."""
     module, _, path = place.partition(":")
     try:
         found: Any = import_module(f"hypercorn.{module}")

@@ -1,7 +1,7 @@
-"""HTTP/1.1 as hypercorn speaks it, with a short way for the parts of a stream.
+"""hypercorn's HTTP/1.1, with a direct write for the parts of a stream.
 
-Owns the framing of a chunk, the promise that what was begun the short way is ended the long way, and what may follow a
-write that was cancelled: another part of a body without a length, and nothing else.
+Owns the framing of a chunk, that a chunk which was sent in part is completed, and what may follow a write that was
+cancelled: another part of a chunked body, and nothing else. It must not know what the parts are.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ __all__ = ("HTTP1", "ChunkWriter", "Connection")
 
 
 class Connection(Protocol):
-    """What HTTP/1.1 needs of the connection."""
+    """What HTTP/1.1 uses of the connection."""
 
     @property
     def has_rest(self) -> bool:
-        """Whether the socket has taken a part of a write only."""
+        """Whether only a part of a write has been sent."""
         ...
 
     async def write_rest(self) -> None:
-        """Write what is left."""
+        """Write the rest of it."""
         ...
 
     def try_write(self, data: bytes) -> bool:
-        """Write to the socket itself; True if it has taken all."""
+        """Write to the socket without waiting; True if all has been sent."""
         ...
 
-    def break_off(self) -> None:
+    def abort(self) -> None:
         """Close the socket at once."""
         ...
 
 
 class HTTP1(H11Protocol):
-    """hypercorn's HTTP/1.1, with sends that can be cancelled, and an end for whatever waits on the connection.
+    """hypercorn's HTTP/1.1, with sends that can be cancelled, and an end to all waiting when the connection is closed.
 
-    A chunk whose beginning has gone out already is completed rather than framed again.
+    A chunk whose beginning has been sent already is completed, and not framed a second time.
 
     Args:
         tcp: The connection.
@@ -57,10 +57,10 @@ class HTTP1(H11Protocol):
         self._closed = False
 
     async def handle(self, event: Event) -> None:
-        """Take what has happened.
+        """Handle an event of the connection.
 
-        What has been read may have to wait: a request for the end of the response before it, a body for the app. With
-        the connection that wait ends too.
+        Bytes that have been read may have to wait: a request for the end of the response before it, a body for the app.
+        That wait ends when the connection is closed.
         """
         if isinstance(event, Closed):
             self._closed = True
@@ -71,9 +71,9 @@ class HTTP1(H11Protocol):
                 await super().handle(event)
 
     async def stream_send(self, event: StreamEvent) -> None:
-        """Send what the app has sent. Where nothing sensible can follow a send that was cancelled, close."""
+        """Send what the app has sent. Close the connection if nothing valid can follow a send that was cancelled."""
         if self._closed:
-            await trio.lowlevel.checkpoint()  # nothing else holds up an app that sends on
+            await trio.lowlevel.checkpoint()  # or else an app that sends on and on would never wait
             return
         if isinstance(event, Response):
             self._measured = any(name.lower() == b"content-length" for name, _ in event.headers)
@@ -84,18 +84,21 @@ class HTTP1(H11Protocol):
                 await super().stream_send(event)
         except trio.Cancelled:
             if self._tcp.has_rest:
-                self._tcp.break_off()  # which wakes the reader, who tells the app
+                self._tcp.abort()  # this wakes the reading task, which sends the app its disconnect
             elif self._measured or not isinstance(event, Body):
-                with trio.CancelScope(shield=True):  # the connection's own time limit holds
+                with trio.CancelScope(shield=True):  # closing has a time limit: CLOSE_SECONDS
                     await self.send(Closed())  # noqa: ASYNC102 - likewise
             raise
 
 
 class ChunkWriter:
-    """Writes parts of one chunked response straight to the socket: the `try_write` of a request.
+    """Writes parts of one chunked response directly to the socket: the `try_write` of a request.
 
-    It keeps out wherever it is not sure: before the response has started, after the stream has been closed, while
-    another write is under way, and for a response that is not chunked. hypercorn then decides what to do.
+    For a part that goes through hypercorn's `send`, hypercorn makes two objects, h11 frames it, and a lock and the
+    socket each take a turn of the scheduler: for a small event, most of its cost. This frames the chunk itself.
+
+    It writes nothing before the response has started, after the stream has been closed, while another write is under
+    way, and for a response that is not chunked. hypercorn then decides what to do.
     """
 
     __slots__ = ("_chunked", "_stream", "_tcp")
@@ -106,7 +109,7 @@ class ChunkWriter:
         self._chunked: bool | None = None
 
     def __call__(self, data: bytes) -> bool:
-        """Write it, if that needs no waiting."""
+        """Write a part, if that needs no waiting; True if all of it has been sent."""
         stream = self._stream
         if stream.closed or stream.state is not ASGIHTTPState.RESPONSE or not data:
             return False

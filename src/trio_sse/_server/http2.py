@@ -1,7 +1,7 @@
-"""HTTP/2 as hypercorn speaks it, with what streams that live long need of it.
+"""hypercorn's HTTP/2, with changes for streams that live long.
 
-Owns back-pressure by flow control, the end of streams that were cut off or reset, and requests that cannot be taken as
-hypercorn does: malformed ones, and those that come during a shutdown.
+Owns back-pressure by flow control, the end of streams that are unfinished or reset, and requests that hypercorn handles
+wrongly: malformed ones, and the ones that arrive during a shutdown. It must not know what the streams carry.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ __all__ = ("HTTP2", "Buffer")
 
 
 class Buffer(StreamBuffer):
-    """What one stream has yet to send. It takes a part when there is room, so that a part is taken whole or not at all.
+    """What one stream has yet to send. A part is added when there is room: all of it, or, if cancelled, nothing.
 
-    hypercorn's own opens again when a short piece has been taken out, which includes none at all: with the client's
-    flow-control window used up it grows without bound.
+    hypercorn's own buffer lets a sender continue after each `pop` that returns few bytes, and none are few: when the
+    client's flow-control window is used up, it grows without bound.
     """
 
     async def room(self) -> None:
@@ -41,7 +41,7 @@ class Buffer(StreamBuffer):
             await self._is_empty.clear()
 
     async def pop(self, max_length: int) -> bytes:
-        """Take some out."""
+        """Remove up to `max_length` bytes, and return them."""
         data = bytes(self.buffer[:max_length])
         del self.buffer[:max_length]
         if len(self.buffer) < BUFFER_LOW_WATER:
@@ -55,7 +55,7 @@ class HTTP2(H2Protocol):
     """hypercorn's HTTP/2, with flow control that holds, and streams that end."""
 
     async def handle(self, event: Event) -> None:
-        """Take what has happened. What waits for the client to take something ends with the connection."""
+        """Handle an event of the connection. What waits for a stream's buffer ends when the connection is closed."""
         if isinstance(event, Closed):
             for buffer in self.stream_buffers.values():
                 await buffer.close()
@@ -64,7 +64,7 @@ class HTTP2(H2Protocol):
     async def stream_send(self, event: StreamEvent) -> None:
         """Send what the app has sent."""
         if self.closed:
-            await trio.lowlevel.checkpoint()  # nothing else holds up an app that sends on
+            await trio.lowlevel.checkpoint()  # or else an app that sends on and on would never wait
             return
         if isinstance(event, Body):
             await self._wait_for_room(event.stream_id)
@@ -80,7 +80,7 @@ class HTTP2(H2Protocol):
             await buffer.room()
 
     async def _end_unfinished(self, stream_id: int) -> None:
-        """Reset a stream that the app has left without ending it: otherwise it would stay open in silence."""
+        """Reset a stream whose app has returned without ending the response: it would stay open and silent."""
         buffer = self.stream_buffers.get(stream_id)
         if buffer is None or buffer.complete:
             return
@@ -90,7 +90,7 @@ class HTTP2(H2Protocol):
         await self._flush()
 
     async def _forget(self, stream_id: int) -> None:
-        """Have a stream that was reset taken out by the task that sends, which may be busy with it right now."""
+        """Let the task that sends remove a stream that was reset: it may be sending it right now."""
         buffer = self.stream_buffers.get(stream_id)
         if buffer is not None:
             await buffer.close()
@@ -106,7 +106,7 @@ class HTTP2(H2Protocol):
             self.stream_buffers[request.stream_id] = Buffer(self.context.event_class)
 
     async def _priority_updated(self, event: h2.events.PriorityUpdated) -> None:
-        """Ignore it: it is deprecated (RFC 9113, 5.3.2), and may name any number of streams that never come."""
+        """Ignore it: it is deprecated (RFC 9113, 5.3.2), and may name any number of streams that are never opened."""
 
     async def _handle_events(self, events: list[Any]) -> None:
         for event in events:
@@ -117,7 +117,7 @@ class HTTP2(H2Protocol):
 
     async def _handle_event(self, event: Any) -> None:
         if isinstance(event, h2.events.RequestReceived) and self.context.terminated.is_set():
-            await self._create_stream(event)  # the app turns it away, with an answer
+            await self._create_stream(event)  # the app refuses it, with a response; hypercorn would ignore it
             await self.send(Updated(idle=False))
         elif isinstance(event, h2.events.DataReceived) and event.stream_id not in self.streams:
             with suppress(ProtocolError):  # the rest of a body whose request has been answered
@@ -131,6 +131,6 @@ class HTTP2(H2Protocol):
 
 
 def _is_malformed(request: h2.events.RequestReceived) -> bool:
-    """Whether it lacks a path, as CONNECT to elsewhere does, or is not ASCII, which hypercorn takes for granted."""
+    """Whether it has no path, as a CONNECT has, or is not ASCII: hypercorn would raise an error for either."""
     values = {bytes(name): bytes(value) for name, value in request.headers or ()}
     return not all(values.get(name, b"\xff").isascii() for name in (b":method", b":path"))

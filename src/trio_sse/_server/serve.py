@@ -1,29 +1,29 @@
-"""Serving an app: start, stop on a signal, and failing loudly.
+"""Serving an app in this process: `serve` for a program that does more, `run` for one that does not.
 
-Owns what happens around hypercorn's `serve`: the shutdown signals, and the watch over the app's lifespan, whose errors
-hypercorn only logs once it has started.
+Owns the choice of the worker, and the shutdown signals of `run`. It must not know sockets or protocols.
 """
 
 from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, cast
 
 import trio
 from hypercorn.config import Config
 from hypercorn.trio.run import worker_serve
 from hypercorn.utils import wrap_app  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
 
-from ..asgi import ASGIApp, Message, Receive, Send
-from .config import make_config
+from .app import ASGIApp, ServedApp
+from .config import StreamConfig, make_config
 from .contract import misfits
-from .triggers import Trigger, wait_for_first
+from .errors import SetupError
+from .triggers import Trigger
 
-__all__ = ("run", "serve")
+__all__ = ("ASGIApp", "run", "serve", "serve_configured")
 
 FALL_BACK = (
     "hypercorn %s is not what trio_sse's own worker was made for (it differs in %s), so its stock worker serves: "
@@ -33,11 +33,11 @@ FALL_BACK = (
 logger = logging.getLogger("trio_sse.server")
 
 
-async def serve(  # noqa: ASYNC128 - hypercorn calls started()
+async def serve(
     app: ASGIApp,
     *,
     config: Config | None = None,
-    shutdown_trigger: Callable[[], Awaitable[object]] | None = None,
+    shutdown_trigger: Trigger | None = None,
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
     **options: Any,
 ) -> None:
@@ -47,34 +47,71 @@ async def serve(  # noqa: ASYNC128 - hypercorn calls started()
         app: The app; any ASGI middleware may be around it.
         config: A hypercorn configuration to start from.
         shutdown_trigger: An async function; when it returns, the server stops accepting, tells open requests that it
-            is draining, gives them `graceful_timeout` seconds (10 unless set), cancels what is left, and returns.
-        task_status: `nursery.start(serve, …)` gives the addresses, once they accept.
+            is draining, gives them `graceful_timeout` seconds (10 unless set), cancels the rest, and returns.
+        task_status: `nursery.start(serve, …)` returns the addresses when they accept connections.
         **options: hypercorn's options by name: `bind="127.0.0.1:8000"`, `certfile=…`, `graceful_timeout=…`; and two of
-            our own: `peer_timeout`, the seconds that a client may take nothing of what is written to it (30), and
+            our own: `peer_timeout`, the seconds that a client may accept no bytes that are written to it (30), and
             `max_connections` (what the limit of open files leaves).
 
     Raises:
         TypeError: An option is unknown.
-        Exception: What a task in the app's nursery raised: the server has been shut down for it.
+        OSError: An address cannot be listened on, or a certificate cannot be used.
+        Exception: A task in the app's nursery has raised it: the server has been shut down for it.
     """
     settings = make_config(config, **options)
-    watch = _LifespanWatch(app)
-    trigger = partial(watch.wait, shutdown_trigger or trio.sleep_forever)
-    wrapped = wrap_app(watch, settings.wsgi_max_body_size, "asgi")  # type: ignore[arg-type]  # hypercorn wants its own TypedDicts
+    await serve_configured(app, settings, shutdown_trigger or trio.sleep_forever, task_status, receives_signals=False)
+
+
+async def serve_configured(  # noqa: ASYNC128 - the worker calls started()
+    app: ASGIApp,
+    config: StreamConfig,
+    shutdown_trigger: Trigger,
+    task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
+    *,
+    receives_signals: bool,
+) -> None:
+    """Serve an app as `serve` does. `receives_signals` says whether the caller receives SIGINT through Trio."""
+    served = ServedApp(app, receives_signals=receives_signals)
+    trigger = partial(served.wait_for_shutdown, shutdown_trigger)
+    wrapped = wrap_app(served, config.wsgi_max_body_size, "asgi")  # type: ignore[arg-type]  # hypercorn wants its own TypedDicts
     misfit = misfits()
     if misfit:
         logger.warning(FALL_BACK, version("hypercorn"), misfit)
-        await worker_serve(wrapped, settings, shutdown_trigger=trigger, task_status=task_status)
+        await _serve_by_stock_worker(wrapped, config, trigger, task_status)
     else:
         from .worker import serve_worker  # noqa: PLC0415 - where the contract is broken, importing it may fail
 
-        await serve_worker(wrapped, settings, trigger, task_status)
-    if watch.error is not None:
-        raise watch.error
+        await serve_worker(wrapped, config, trigger, task_status)
+    if served.error is not None:
+        raise served.error
+
+
+async def _serve_by_stock_worker(
+    app: Any, config: StreamConfig, trigger: Trigger, task_status: trio.TaskStatus[list[str]]
+) -> None:
+    try:
+        await worker_serve(app, config, shutdown_trigger=trigger, task_status=task_status)  # type: ignore[arg-type]
+    except BaseExceptionGroup as group:
+        error = _setup_error_in(group)
+        if error is None:
+            raise
+        raise error from None
+
+
+def _setup_error_in(group: BaseExceptionGroup[BaseException]) -> SetupError | None:
+    """The error of starting that a group is about, however deeply hypercorn's nurseries have nested it."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            found = _setup_error_in(cast("BaseExceptionGroup[BaseException]", error))
+            if found is not None:
+                return found
+        elif isinstance(error, SetupError):
+            return error
+    return None
 
 
 def run(app: ASGIApp, *, config: Config | None = None, **options: Any) -> None:
-    """Run a server for an app until SIGINT or SIGTERM; the first asks it to shut down, a second cuts it short.
+    """Run a server for an app until SIGINT or SIGTERM: the first drains it, a second cancels open requests.
 
     Args:
         app: The app.
@@ -82,57 +119,30 @@ def run(app: ASGIApp, *, config: Config | None = None, **options: Any) -> None:
         **options: hypercorn's options, as for `serve`.
 
     Raises:
+        TypeError: An option is unknown.
+        OSError: An address cannot be listened on, or a certificate cannot be used.
         Exception: As for `serve`; an uncaught one ends the process with a status other than 0.
     """
     trio.run(_run, app, make_config(config, **options))
 
 
-async def _run(app: ASGIApp, config: Config) -> None:
+async def _run(app: ASGIApp, config: StreamConfig) -> None:
+    error: Exception | None = None
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        asked = trio.Event()
+        draining = trio.Event()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, signals, asked, nursery.cancel_scope)
-            await serve(app, config=config, shutdown_trigger=asked.wait)
+            nursery.start_soon(_handle_signals, signals, draining, nursery.cancel_scope)
+            try:
+                await serve_configured(app, config, draining.wait, receives_signals=True)
+            except Exception as raised:  # noqa: BLE001 - raised below, outside the nursery, and so not in a group
+                error = raised
             nursery.cancel_scope.cancel(reason="the server has shut down")
+    if error is not None:
+        raise error
 
 
-async def _obey(signals: Any, asked: trio.Event, scope: trio.CancelScope) -> None:
+async def _handle_signals(signals: AsyncIterator[int], draining: trio.Event, scope: trio.CancelScope) -> None:
     await anext(signals)
-    asked.set()
+    draining.set()
     await anext(signals)
-    scope.cancel(reason="asked a second time to shut down")
-
-
-class _LifespanWatch:
-    """The app, with an eye on its lifespan: when that fails after start-up, the server has to stop."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-        self._failed = trio.Event()
-        self.error: Exception | None = None
-
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            await self._live(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
-
-    async def _live(self, scope: Message, receive: Receive, send: Send) -> None:
-        started = False
-
-        async def note(message: Message) -> None:
-            nonlocal started
-            await send(message)
-            started = started or message["type"] == "lifespan.startup.complete"
-
-        try:
-            await self._app(scope, receive, note)
-        except Exception as error:
-            if started:
-                self.error = error
-                self._failed.set()
-            raise
-
-    async def wait(self, trigger: Trigger) -> None:
-        """Wait for the trigger, or for the lifespan to fail."""
-        await wait_for_first(trigger, self._failed.wait)
+    scope.cancel(reason="a second signal has arrived")

@@ -1,11 +1,12 @@
-"""A client's connection: hypercorn's, with sends that can be cancelled and have a time limit.
+"""A client's connection: hypercorn's, with writes that can be cancelled and have a time limit.
 
-Owns the socket: who writes to it, for how long, and how it is closed. What the bytes mean is the protocol's.
+Owns the socket: which task writes to it, for how long, and how it is closed. It must not know what the bytes mean.
 
-A write goes to the socket at once, without a turn of the scheduler, if the kernel takes it whole; what it does not take
-waits for the socket under a lock. Over HTTP/1.1 that wait belongs to one response, so a cancellation ends it: where a
-part of the bytes has gone, nothing sensible can follow, and the connection is broken off. Over HTTP/2 many streams
-share the connection; there a write is shielded, within `peer_timeout`.
+A write goes to the socket at once, without a turn of the scheduler, if the kernel accepts all of it; the rest waits for
+the socket under a lock. Over HTTP/1.1 that wait belongs to one response, so a cancellation ends it: if a part of the
+bytes has been sent, nothing that follows would make sense to the client, and the connection is aborted. Over HTTP/2
+many streams share the connection, and half a frame would be the end of them all; there a write is shielded, within
+`peer_timeout`.
 """
 
 from __future__ import annotations
@@ -29,29 +30,26 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ConnectionState
 from hypercorn.utils import parse_socket_addr  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
 
-from .._ground.writes import time_for
+from .._ground.writes import WRITES_PER_TURN, time_for
 from .._runtime.server_extension import Drain, ServerExtension
-from .apps import Tasks
 from .config import StreamConfig
 from .http1 import HTTP1, ChunkWriter
 from .http2 import HTTP2
+from .requests import RequestTasks
 
 __all__ = ("Shared", "TCPConnection")
 
 CLOSE_SECONDS = 1.0
-"""How long the orderly end of a connection may take before it is broken off."""
+"""Seconds that the orderly close of a connection may take before it is aborted."""
 
 LATE_SECONDS = 0.25
-"""How long an idle connection is kept when the server shuts down, for a request that is on its way already."""
-
-FAIR_SHARE = 16
-"""Writes of a connection after which the scheduler gets a turn."""
+"""Seconds that an idle connection is kept when the server shuts down, for a request that is on its way already."""
 
 RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER: closing drops what the client has not taken, and tells it so."""
+"""The value of SO_LINGER with which closing discards what the client has not received, and sends it a reset."""
 
-GONE = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
-"""What reading and writing raise when the connection is closed, by whichever side."""
+CLOSED = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
+"""The errors of reading and writing when either side has closed the connection."""
 
 logger = logging.getLogger("trio_sse.server")
 
@@ -65,8 +63,8 @@ class Shared:
     Attributes:
         app: The app, wrapped by hypercorn.
         config: The configuration.
-        context: hypercorn's own note of the shutdown.
-        state: What the lifespan has left.
+        context: hypercorn's record of the shutdown.
+        state: The state of the app's lifespan.
         drain: The shutdown, as requests see it.
     """
 
@@ -78,7 +76,7 @@ class Shared:
 
 
 class Protocol(ProtocolWrapper):
-    """hypercorn's choice between HTTP/1.1 and HTTP/2, of our own versions."""
+    """hypercorn's choice between HTTP/1.1 and HTTP/2, with our subclasses of both."""
 
     def __init__(self, tcp: TCPConnection, tasks: TaskGroup, alpn: str | None) -> None:
         shared = tcp.shared
@@ -105,7 +103,7 @@ class Protocol(ProtocolWrapper):
         return isinstance(self.protocol, H2Protocol)
 
     async def handle(self, event: Event) -> None:
-        """Take what has happened. A client may go over to HTTP/2 without TLS."""
+        """Handle an event of the connection. A client may switch to HTTP/2 without TLS."""
         try:
             await self.protocol.handle(event)
         except H2ProtocolAssumedError as switch:
@@ -118,7 +116,7 @@ class Protocol(ProtocolWrapper):
         await protocol.initiate(*upgrade)
         if rest:
             await protocol.handle(RawData(data=rest))
-        if protocol.idle:  # the preface counted as a request
+        if protocol.idle:  # hypercorn has counted the preface of HTTP/2 as a request
             await self._tcp.wait_for_a_request()
 
 
@@ -129,7 +127,7 @@ class TCPConnection(TCPServer):
         shared: What all connections have in common.
         stream: The connection.
         plain: The socket itself, where nothing has to be encrypted.
-        overloaded: Whether its requests are to be turned away.
+        overloaded: Whether its requests are to be refused.
     """
 
     protocol: Protocol
@@ -143,19 +141,19 @@ class TCPConnection(TCPServer):
         self._plain = plain
         self._transport = stream if isinstance(stream, trio.SocketStream) else stream.transport_stream
         self._shaking_hands = False
-        self._broken = False
+        self._aborted = False
         self._read_all = False
         self._writes = 0
         self._rest: bytes | memoryview = b""
 
     async def run(self) -> None:
-        """Serve the connection until it is closed. What goes wrong with it is logged and stays with it."""
+        """Serve the connection until it is closed. Its errors are logged: they must not end the other connections."""
         try:
             await self._serve()
-        except* GONE:
-            pass  # the client, that is
+        except* CLOSED:
+            pass  # the client has closed the connection
         except* Exception as group:
-            logger.error("a connection has been broken off", exc_info=group)  # noqa: TRY400 - the group, not the last one
+            logger.error("a connection has been aborted", exc_info=group)  # noqa: TRY400 - the group, not the last one
         finally:
             await self._close()  # noqa: ASYNC102 - shields itself, with a time limit
 
@@ -169,7 +167,7 @@ class TCPConnection(TCPServer):
             if limit.cancelled_caught:
                 return
             alpn = self.stream.selected_alpn_protocol()
-        async with Tasks(self.link) as self._task_group:
+        async with RequestTasks(self.extension_for) as self._task_group:
             self.protocol = Protocol(self, self._task_group, alpn)  # pyright: ignore[reportIncompatibleVariableOverride]
             await self.protocol.initiate()
             await self.wait_for_a_request()
@@ -177,18 +175,18 @@ class TCPConnection(TCPServer):
 
     @property
     def encrypted(self) -> bool:
-        """Whether it is TLS."""
+        """Whether it uses TLS."""
         return self._plain is None
 
     @property
     def addresses(self) -> tuple[Any, Any]:
-        """The client's and our own, as ASGI wants them."""
+        """The client's address and the server's, in ASGI's form."""
         socket = self._transport.socket
         peer, own = socket.getpeername(), socket.getsockname()
         return parse_socket_addr(socket.family, peer), parse_socket_addr(socket.family, own)
 
-    def link(self, scope: Any, stream: HTTPStream) -> ServerExtension:
-        """What a request is told of the server, and offered by it."""
+    def extension_for(self, scope: Any, stream: HTTPStream) -> ServerExtension:
+        """The server's ASGI extension for a request."""
         direct = (
             self._plain is not None and scope["http_version"] == "1.1" and scope["method"] not in ("HEAD", "CONNECT")
         )
@@ -198,11 +196,11 @@ class TCPConnection(TCPServer):
     # -- reading
 
     async def wait_for_a_request(self) -> None:
-        """Wait for a request, for as long as the connection may be idle."""
+        """Start the time limit of an idle connection."""
         await self.idle_task.restart(self._task_group, self._idle_timeout)  # pyright: ignore[reportUnknownMemberType]
 
     async def _read_data(self) -> None:
-        """Read until the client has gone. There is no next request to wait for then."""
+        """Read until the client closes the connection, after which no request can follow."""
         await super()._read_data()
         self._read_all = True
         await self.idle_task.stop()
@@ -210,7 +208,7 @@ class TCPConnection(TCPServer):
     # -- writing
 
     async def protocol_send(self, event: Event) -> None:
-        """Do what the protocol asks for."""
+        """Handle what the protocol sends: bytes, or a change of the connection."""
         if isinstance(event, RawData):
             await self._write(event.data)
         elif isinstance(event, Updated) and event.idle and self.overloaded:
@@ -219,18 +217,18 @@ class TCPConnection(TCPServer):
             await self._close()
             await self.protocol.handle(Closed())
         elif isinstance(event, Updated) and event.idle and self._read_all:
-            pass  # nothing is left that it could be idle for
+            pass  # the client has closed its side: no request can follow that the connection could wait for
         else:
             await super().protocol_send(event)
 
     def try_write(self, data: bytes) -> bool:
-        """Write to the socket itself; True if it has taken all. What it has not taken is kept for `write_rest`."""
-        if self._broken or self._rest or self.send_lock.locked():
+        """Write to the socket without waiting; True if all has been sent. A rest is kept for `write_rest`."""
+        if self._aborted or self._rest or self.send_lock.locked():
             return False
-        assert self._plain is not None  # noqa: S101 - only who knows that there is one asks
+        assert self._plain is not None  # noqa: S101 - with TLS there is no ChunkWriter
         try:
             sent = self._plain.send(data)
-        except OSError:  # it would block, or the client has gone: the long way finds out which
+        except OSError:  # it would block, or the client has closed the connection: `_exclusively` finds out which
             return False
         if sent < len(data):
             self._rest = data[sent:]
@@ -239,32 +237,33 @@ class TCPConnection(TCPServer):
 
     @property
     def has_rest(self) -> bool:
-        """Whether the socket has taken a part of a write only."""
+        """Whether only a part of a write has been sent."""
         return bool(self._rest)
 
     async def write_rest(self) -> None:
-        """Write what is left."""
+        """Write the rest of it."""
         await self._exclusively(b"")
 
     async def _write(self, data: bytes) -> None:
-        if not self._broken:
+        if not self._aborted:
             had_rest = self.has_rest
             if self._plain is None or not self.try_write(data):
                 await self._exclusively(b"" if self.has_rest and not had_rest else data)
         self._writes += 1
-        if self._writes % FAIR_SHARE == 0:  # not before the write: what another task has to write would overtake it
+        if self._writes % WRITES_PER_TURN == 0:
+            # After the write, not before it: what another task writes meanwhile would overtake this.
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _exclusively(self, data: bytes) -> None:
-        """Write with a time limit, one at a time. A client that has gone, or takes nothing, is as good as closed."""
+        """Write with a time limit, one task at a time. A client that accepts nothing is treated as closed."""
         limit = trio.CancelScope(shield=self.protocol.is_shared)
         limit.deadline = trio.current_time() + time_for(self.shared.config.peer_timeout, len(data))
         with limit:
             async with self.send_lock:
                 await self._send_all(data)
         if limit.cancelled_caught:
-            self.break_off()
-        if self._broken:
+            self.abort()
+        if self._aborted:
             await self.protocol.handle(Closed())
 
     async def _send_all(self, data: bytes) -> None:
@@ -273,15 +272,15 @@ class TCPConnection(TCPServer):
                 await self.stream.send_all(data)
             else:
                 await self._send_plain(self._plain, data)
-        except GONE:
-            self.break_off()
+        except CLOSED:
+            self.abort()
         except trio.Cancelled:
             if self._plain is None or self.has_rest:
-                self.break_off()
+                self.abort()
             raise
 
     async def _send_plain(self, plain: stdlib_socket.socket, data: bytes) -> None:
-        """Write what is left of another write, then this."""
+        """Write the rest of an earlier write, then this."""
         for whole in (self._rest, data):
             part = memoryview(whole)
             while part:
@@ -299,25 +298,25 @@ class TCPConnection(TCPServer):
         """Whether a write is waiting for the client."""
         return self.send_lock.locked()
 
-    def break_off(self) -> None:
-        """Close the socket at once; whatever waits for it is woken."""
-        if self._broken:
+    def abort(self) -> None:
+        """Close the socket at once; a task that waits for it wakes up."""
+        if self._aborted:
             return
-        self._broken = True
+        self._aborted = True
         with suppress(OSError):
             self._transport.socket.setsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_LINGER, RESET)
         self._transport.socket.close()
 
     def end_handshake(self) -> None:
-        """Break the connection off if TLS has not been agreed on: the server shuts down."""
+        """Abort the connection if its TLS handshake has not ended: the server shuts down."""
         if self._shaking_hands:
-            self.break_off()
+            self.abort()
 
     async def _close(self) -> None:
-        with trio.move_on_after(CLOSE_SECONDS, shield=True) as limit, suppress(*GONE):
+        with trio.move_on_after(CLOSE_SECONDS, shield=True) as limit, suppress(*CLOSED):
             await super()._close()
         if limit.cancelled_caught:
-            self.break_off()
+            self.abort()
 
     async def _idle_timeout(self) -> None:
         with trio.move_on_after(self.config.keep_alive_timeout):

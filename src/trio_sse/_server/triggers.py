@@ -1,6 +1,6 @@
-"""Triggers: async functions whose return asks for something, such as a shutdown.
+"""Triggers: async functions that return when something is to happen, such as a shutdown.
 
-Owns the waiting for whichever of several comes first.
+Owns the wait for the first of several. It must not know what they stand for.
 """
 
 from __future__ import annotations

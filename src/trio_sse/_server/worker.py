@@ -1,7 +1,7 @@
 """The worker: hypercorn's protocols, configuration, TLS and logging, with connections and a shutdown made for streams.
 
-Owns the order of a server's life: lifespan, listening, draining, end. It is hypercorn's `worker_serve` in our words;
-`_contract` says what it relies on.
+Owns the order of a server's life: lifespan, listening, draining, end. It replaces hypercorn's `worker_serve`, and
+`contract` lists what it relies on inside hypercorn. It must not know what bytes mean, or what an app does.
 """
 
 from __future__ import annotations
@@ -9,39 +9,43 @@ from __future__ import annotations
 import socket as stdlib_socket
 import ssl
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from functools import partial
 from random import randint
 from typing import Any
 
 import trio
-from hypercorn.config import Sockets
 from hypercorn.trio.lifespan import Lifespan
-from hypercorn.trio.statsd import StatsdLogger
 from hypercorn.trio.udp_server import UDPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import AppWrapper, ASGISendEvent, ConnectionState, LifespanState
 from hypercorn.utils import repr_socket_addr  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
 
 from .._runtime.server_extension import Drain
+from .accepting import accept_all
 from .config import StreamConfig
-from .listening import ConnectionLimit, accept_all, prepare
+from .connection_limit import ConnectionLimit
+from .errors import ListenError
+from .listeners import Listeners, set_keep_alive
 from .tcp import Shared, TCPConnection
 from .triggers import Trigger, wait_for_first
 
 __all__ = ("serve_worker",)
 
-CUT_SECONDS = 1.0
-"""What requests that ignore the end of the drain get on top of it, before the server itself cancels them."""
+CANCEL_SECONDS = 1.0
+"""Seconds after `graceful_timeout` before the server cancels requests: the library cancels its own ones on time."""
 
 
 class _Lifespan(Lifespan):
-    """hypercorn's, which says no different whether the app has started or failed to: its error only comes later."""
+    """hypercorn's lifespan, and whether the app has failed to start.
+
+    hypercorn reports that the app has started, and that it has failed to, in the same way: the error comes later.
+    """
 
     failed = False
 
     async def asgi_send(self, message: ASGISendEvent) -> None:
-        """Take what the app says of itself."""
+        """ASGI's send, for the app."""
         self.failed = self.failed or message["type"] == "lifespan.startup.failed"
         await super().asgi_send(message)
 
@@ -52,91 +56,93 @@ async def serve_worker(  # noqa: ASYNC128 - the server calls started()
     shutdown_trigger: Trigger,
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve an app until the trigger, then drain for `graceful_timeout` seconds."""
-    config.set_statsd_logger_class(StatsdLogger)
+    """Serve an app until the trigger, then drain for `graceful_timeout` seconds.
+
+    Raises:
+        SetupError: The certificate cannot be used, or an address cannot be listened on. It is not in a group.
+    """
+    tls = config.create_ssl_context()  # before the app starts: its services need not be made to find a mistake here
     state = LifespanState({})
     lifespan = _Lifespan(app, config, state)
     most = config.max_requests
     context = WorkerContext(None if most is None else most + randint(0, config.max_requests_jitter))  # noqa: S311 - nothing to guess
     shared = Shared(app, config, context, ConnectionState(state), Drain())
+    listen_error: ListenError | None = None
     async with trio.open_nursery() as nursery:
         await nursery.start(lifespan.handle_lifespan)
         with suppress(trio.ClosedResourceError):  # the app has returned: it has no lifespan
             await lifespan.wait_for_startup()
         if lifespan.failed:
-            await trio.sleep_forever()  # until its error is here
-        await _Server(shared).run(shutdown_trigger, task_status.started)
+            await trio.sleep_forever()  # until the app's error is here, which cancels this
+        try:
+            await _Server(shared, tls).run(shutdown_trigger, task_status.started)
+        except ListenError as error:
+            listen_error = error
         with suppress(trio.ClosedResourceError):
             await lifespan.wait_for_shutdown()
         nursery.cancel_scope.cancel(reason="the server has shut down")
+    if listen_error is not None:
+        raise listen_error
 
 
 class _Server:
-    """The sockets, and the connections of them all."""
+    """The listening sockets, and the connections of all of them."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, tls: ssl.SSLContext | None) -> None:
         self._shared = shared
+        self._tls = tls
         self._config = shared.config
-        self._seats = ConnectionLimit(shared.config.max_connections)
+        self._limit = ConnectionLimit(shared.config.max_connections)
         self._open: set[TCPConnection] = set()
 
     async def run(self, shutdown_trigger: Trigger, started: Callable[[list[str]], None]) -> None:
-        """Serve until the trigger, and drain. `started` is told the addresses once they accept."""
-        with ExitStack() as stack:
-            sockets = self._listen(stack)
+        """Serve until the trigger, and drain. `started` is called with the addresses when they accept connections."""
+        with Listeners.open(self._config) as listeners:
+            for listener in listeners.streams:
+                set_keep_alive(listener, self._config.peer_timeout)
             async with trio.open_nursery() as outer:
-                outer.start_soon(self._break_off_at_the_end)
+                outer.start_soon(self._abort_writes_at_the_end)
                 async with trio.open_nursery() as connections:
-                    binds = await self._start(sockets, connections)
-                    await self._accept(sockets, connections, shutdown_trigger, partial(started, binds))
-                    stack.close()
+                    binds = await self._start(listeners, connections)
+                    await self._accept(listeners, connections, shutdown_trigger, partial(started, binds))
+                    listeners.close()
                     await self._drain(outer.cancel_scope)
                 outer.cancel_scope.cancel(reason="all connections have ended")
 
-    def _listen(self, stack: ExitStack) -> Sockets:
-        config = self._config
-        sockets = config.create_sockets()
-        for listener in (*sockets.secure_sockets, *sockets.insecure_sockets):
-            stack.callback(listener.close)
-            listener.listen(config.backlog)
-            prepare(listener, config.peer_timeout)
-        return sockets
-
-    async def _start(self, sockets: Sockets, connections: trio.Nursery) -> list[str]:
-        """Say where it listens, and start what hypercorn has of its own for QUIC."""
+    async def _start(self, listeners: Listeners, connections: trio.Nursery) -> list[str]:
+        """Log the addresses, and start hypercorn's server for QUIC. The addresses, without those of QUIC."""
         shared, binds = self._shared, list[str]()
-        for scheme, group in (("https", sockets.secure_sockets), ("http", sockets.insecure_sockets)):
+        for scheme, group in (("https", listeners.secure), ("http", listeners.insecure)):
             binds += [f"{scheme}://{_address(listener)}" for listener in group]
         for bind in binds:
-            await self._announce(bind)
-        for quic in sockets.quic_sockets:
+            await self._log_address(bind)
+        for quic in listeners.quic:
             server = UDPServer(shared.app, self._config, shared.context, shared.state, quic)
             await connections.start(server.run)
-            await self._announce(f"https://{_address(quic)} (QUIC)")
+            await self._log_address(f"https://{_address(quic)} (QUIC)")
         return binds
 
-    async def _announce(self, bind: str) -> None:
+    async def _log_address(self, bind: str) -> None:
         await self._config.log.info("Running on %s (CTRL + C to quit)", bind)
 
     async def _accept(
         self,
-        sockets: Sockets,
+        listeners: Listeners,
         connections: trio.Nursery,
         shutdown_trigger: Trigger,
         started: Callable[[], None],
     ) -> None:
-        """Let clients in until the server is asked to stop."""
-        context = self._config.create_ssl_context()
+        """Accept connections until the server is told to stop."""
         async with trio.open_nursery() as accepting:
-            for group, tls in ((sockets.secure_sockets, context), (sockets.insecure_sockets, None)):
+            for group, tls in ((listeners.secure, self._tls), (listeners.insecure, None)):
                 for listener in group:
-                    accepted = partial(self._accepted, connections, tls)
-                    accepting.start_soon(accept_all, listener, self._seats, accepted)
+                    on_accept = partial(self._start_connection, connections, tls)
+                    accepting.start_soon(accept_all, listener, self._limit, on_accept)
             started()
             await wait_for_first(shutdown_trigger, self._shared.context.terminate.wait)
             accepting.cancel_scope.cancel(reason="the server shuts down")
 
-    def _accepted(
+    def _start_connection(
         self, connections: trio.Nursery, tls: ssl.SSLContext | None, client: stdlib_socket.socket, overloaded: bool
     ) -> None:
         connections.start_soon(self._serve, tls, client, overloaded)
@@ -151,24 +157,24 @@ class _Server:
             await connection.run()
         finally:
             self._open.discard(connection)
-            self._seats.free()
+            self._limit.release()
 
     async def _drain(self, scope: trio.CancelScope) -> None:
         shared, seconds = self._shared, self._config.graceful_timeout
-        scope.deadline = trio.current_time() + seconds + CUT_SECONDS
+        scope.deadline = trio.current_time() + seconds + CANCEL_SECONDS
         shared.drain.begin(seconds)
         for connection in tuple(self._open):
             connection.end_handshake()
         await shared.context.terminated.set()
 
-    async def _break_off_at_the_end(self) -> None:
-        """When the server is cancelled, free those who wait for clients behind a shield."""
+    async def _abort_writes_at_the_end(self) -> None:
+        """When the server is cancelled, close the connections whose writes wait: a write over HTTP/2 is shielded."""
         try:
             await trio.sleep_forever()
         finally:
             for connection in tuple(self._open):
                 if connection.writing:
-                    connection.break_off()
+                    connection.abort()
 
 
 def _address(listener: stdlib_socket.socket) -> str:

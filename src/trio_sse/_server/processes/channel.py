@@ -1,4 +1,7 @@
-"""What passes between a master and a worker: one byte each way, and signals that come early."""
+"""The channel between a master and a worker: one byte in each direction, and signals that arrive early.
+
+Owns the two messages, and how a process keeps the signals that Trio does not receive yet.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,20 @@ import signal
 from collections.abc import Generator
 from contextlib import contextmanager
 
-__all__ = ("CUT", "READY", "note_early")
+__all__ = ("CANCEL", "READY", "record_early_signals")
 
-READY, CUT = b"r", b"c"
+READY = b"r"
+"""Sent by a worker when it accepts connections."""
+CANCEL = b"c"
+"""Sent by the master when a worker has to cancel the requests that are still open."""
 
 
 @contextmanager
-def note_early(*numbers: int) -> Generator[set[int]]:
-    """Note signals that come before Trio listens for them, and ignore those that come when it no longer does.
+def record_early_signals(*numbers: int) -> Generator[set[int]]:
+    """Record signals that arrive before Trio receives them, and ignore the ones that arrive after it has stopped.
 
-    By default they would end the process there, which may have ended in order otherwise.
+    The default action of these signals would end the process at a moment at which it is about to end in order: a
+    service manager that signals every process, and a master that signals each worker, send SIGTERM more than once.
     """
     early: set[int] = set()
     for number in numbers:

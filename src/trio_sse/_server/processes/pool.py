@@ -1,59 +1,35 @@
-"""When workers are replaced: because one has died, or because the source has changed.
+"""The pool of workers: it starts them, replaces the ones that die, and ends them all.
 
-Owns the crew of workers, its end, and the delays in between. It must not know that workers are processes: a test has
-it work with others, under virtual time.
+Owns the number of workers, the delays before one is replaced, and the time limits of their end. It must not know that
+workers are processes: the tests run it with fake workers, under virtual time.
 """
 
 from __future__ import annotations
 
 import logging
-import signal
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
-from contextlib import aclosing, suppress
-from functools import partial
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-import attrs
 import trio
 
-__all__ = (
-    "CLEANUP_SECONDS",
-    "MARGIN_SECONDS",
-    "End",
-    "Reloader",
-    "SetupError",
-    "Worker",
-    "WorkerPool",
-    "next_delay",
-    "watching",
-)
+from ..._ground.time_limits import CLEANUP_TIMEOUT
+from .worker_exit import WorkerExit
 
-CLEANUP_SECONDS = 5.0
-"""How long what the library shields in an app may take (`cleanup_timeout`, unless set)."""
-MARGIN_SECONDS = 5.0
-"""For the end of an interpreter on a machine that is busy with the ends of others."""
+__all__ = ("EXIT_SECONDS", "Worker", "WorkerPool", "next_delay")
+
+EXIT_SECONDS = 5.0
+"""Seconds for the exit of an interpreter on a machine on which other workers exit at the same moment."""
 
 FIRST_DELAY, LONGEST_DELAY = 0.1, 10.0
 """Seconds before a worker that has died is replaced: doubled each time that one dies soon after its start."""
 STEADY_SECONDS = 10.0
-"""A worker that has lived that long did not die of its start."""
-
-RELOAD_SECONDS = 0.5
-"""How long open requests may go on when the source has changed: whoever develops is waiting."""
-
-Changes = Callable[..., AsyncGenerator[Collection[tuple[object, str]]]]
-"""Called with `stop_event`, gives what has changed, each with its path, until that is set."""
+"""A worker that has lived so long did not die because of its start."""
 
 logger = logging.getLogger("trio_sse.server")
 
 
-class SetupError(Exception):
-    """What was asked for cannot be served by several processes, or not here."""
-
-
 class Worker(Protocol):
-    """A worker, as its master sees it. None of these raises when it has gone."""
+    """A worker, as the pool sees it. No method raises an error when the worker has ended already."""
 
     @property
     def pid(self) -> int:
@@ -62,7 +38,7 @@ class Worker(Protocol):
 
     @property
     def ready(self) -> trio.Event:
-        """Set when it accepts connections. Once it has been waited for: whether it ever did."""
+        """Set when it accepts connections. After `wait`: whether it ever did."""
         ...
 
     async def wait(self) -> int:
@@ -70,239 +46,118 @@ class Worker(Protocol):
         ...
 
     def drain(self) -> None:
-        """Ask it to end in order."""
+        """Tell it to shut down gracefully."""
         ...
 
-    def cut(self) -> None:
-        """Ask it to end at once, but to clean up."""
+    def cancel(self) -> None:
+        """Tell it to cancel all requests, which still run their clean-up."""
         ...
 
     def kill(self) -> None:
-        """End it."""
+        """End it at once."""
         ...
 
 
-# -- a crew of workers
-
-
-@attrs.frozen
-class End:
-    """How a worker has ended: in words, as an exit status, and whether that was its app's doing."""
-
-    text: str
-    code: int
-    was_ready: bool = False
-    was_asked: bool = False
-
-    @property
-    def was_in_order(self) -> bool:
-        """Whether it had served what it was to serve: it was asked to drain, or has had `max_requests`."""
-        return self.was_ready and not self.code
-
-    @classmethod
-    def of(cls, pid: int, status: int, *, was_ready: bool) -> End:
-        """What a status says. SIGTERM ends a worker only while it imports: it has been asked to, by whomever."""
-        was_asked = status == -signal.SIGTERM and not was_ready
-        how = "has ended" if status == 0 else f"has ended with status {status}"
-        if status < 0:
-            how = f"was killed by {_name_of(-status)}"
-        when = "" if was_ready else " before it was ready"
-        code = 0 if was_asked else 128 - status if status < 0 else status
-        return cls(f"worker {pid} {how}{when}", code, was_ready, was_asked)
-
-
 class WorkerPool:
-    """So many workers, each replaced when it dies, until they are asked to end.
+    """A fixed number of workers, each replaced when it dies, until they are told to end.
 
-    The first one has to be ready before the others are started, so that a mistake in the app is said once.
+    The first worker has to be ready before the others are started, so that a mistake in the app is reported once.
 
     Args:
-        size: How many.
+        size: The number of workers.
         start: Starts one.
-        seconds: How long one may take to end before it is killed.
+        exit_timeout: Seconds that a worker may take to end before it is killed.
     """
 
-    def __init__(self, size: int, start: Callable[[], Awaitable[Worker]], seconds: float) -> None:
+    def __init__(self, size: int, start: Callable[[], Awaitable[Worker]], exit_timeout: float) -> None:
         self._size = size
         self._start = start
-        self._seconds = seconds
+        self._exit_timeout = exit_timeout
         self._status = 0
-        self._first_tried = trio.Event()
+        self._first_is_ready = trio.Event()
         self._draining = trio.Event()
-        self._cutting = trio.Event()
+        self._cancelling = trio.Event()
 
     def drain(self) -> None:
-        """Ask all to end in order."""
+        """Tell all workers to shut down gracefully."""
         self._draining.set()
-        self._first_tried.set()
+        self._first_is_ready.set()
 
-    def cut(self) -> None:
-        """Ask all to end at once."""
+    def cancel(self) -> None:
+        """Tell all workers to cancel their requests."""
         self.drain()
-        self._cutting.set()
+        self._cancelling.set()
 
     async def run(self) -> int:
-        """Work until asked to end, or until a worker ends before it was ready at its first start.
+        """Run until told to end, or until a worker ends before it was ready at its first start.
 
         Returns:
-            0 if all have then ended in order, or else the first status of one that has not.
+            0 if all workers have then ended in order, or else the first status of one that has not.
         """
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._keep_one)
-            await self._first_tried.wait()
+            nursery.start_soon(self._keep_one_running)
+            await self._first_is_ready.wait()
             for _ in range(self._size - 1):
-                nursery.start_soon(self._keep_one)
+                nursery.start_soon(self._keep_one_running)
         return self._status
 
-    async def _keep_one(self) -> None:
+    async def _keep_one_running(self) -> None:
         delay, proven = 0.0, False
         while not self._draining.is_set():
             began = trio.current_time()
-            end = await self._employ()
+            ended = await self._run_one()
             if self._draining.is_set():
-                self._status = self._status or end.code
+                self._status = self._status or ended.code
                 return
-            proven = proven or end.was_ready
-            if not proven and not end.was_asked:
-                self._give_up(end)
+            proven = proven or ended.was_ready
+            if not proven and not ended.was_terminated_early:
+                self._give_up(ended)
                 return
-            delay = next_delay(0 if end.was_in_order else delay, trio.current_time() - began)
-            logger.warning("%s; starting another in %.1f s", end.text, delay)
+            delay = next_delay(0 if ended.was_in_order else delay, trio.current_time() - began)
+            logger.warning("%s; starting another in %.1f s", ended.text, delay)
             with trio.move_on_after(delay):
                 await self._draining.wait()
 
-    async def _employ(self) -> End:
-        """Start a worker, and stay with it to its end."""
+    async def _run_one(self) -> WorkerExit:
         try:
             worker = await self._start()
         except OSError as error:
-            return End(f"no worker can be started ({error.strerror})", 1)
+            return WorkerExit(f"no worker can be started ({error.strerror})", 1)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._note_the_first, worker)
-            nursery.start_soon(self._see_out, worker)
+            nursery.start_soon(self._wait_until_ready, worker)
+            nursery.start_soon(self._end_when_draining, worker)
             status = await worker.wait()
             nursery.cancel_scope.cancel(reason="the worker has ended")
-        return End.of(worker.pid, status, was_ready=worker.ready.is_set())
+        return WorkerExit.of(worker.pid, status, was_ready=worker.ready.is_set())
 
-    async def _note_the_first(self, worker: Worker) -> None:
+    async def _wait_until_ready(self, worker: Worker) -> None:
         await worker.ready.wait()
-        self._first_tried.set()
+        self._first_is_ready.set()
 
-    async def _see_out(self, worker: Worker) -> None:
-        """When the time has come, have a worker end; the later, the less gently."""
+    async def _end_when_draining(self, worker: Worker) -> None:
+        """Drain it, cancel it when told to, and kill it when its time is over."""
         await self._draining.wait()
         worker.drain()
-        asked = trio.current_time()
-        with trio.move_on_after(self._seconds):
-            await self._cutting.wait()
-            worker.cut()
-            await trio.sleep(CLEANUP_SECONDS + MARGIN_SECONDS)
-        logger.error("worker %d has not ended after %.1f s: killing it", worker.pid, trio.current_time() - asked)
+        began = trio.current_time()
+        # One deadline for both: cancelling a worker shortly before its time is over does not prolong it.
+        with trio.move_on_after(self._exit_timeout):
+            await self._cancelling.wait()
+            worker.cancel()
+            await trio.sleep(CLEANUP_TIMEOUT + EXIT_SECONDS)
+        logger.error("worker %d has not ended after %.1f s: killing it", worker.pid, trio.current_time() - began)
         worker.kill()
 
-    def _give_up(self, end: End) -> None:
-        logger.error("%s", end.text)
-        self._status = self._status or end.code or 1
+    def _give_up(self, ended: WorkerExit) -> None:
+        logger.error("%s", ended.text)
+        self._status = self._status or ended.code or 1
         self.drain()
 
 
 def next_delay(previous: float, lived: float) -> float:
-    """The seconds to wait before the next worker, by those before the last one and those for which that lived."""
-    return FIRST_DELAY if lived >= STEADY_SECONDS or not previous else min(previous * 2, LONGEST_DELAY)
-
-
-def _name_of(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-# -- one crew after another
-
-
-class Reloader:
-    """Replaces a whole crew when something changes.
-
-    A mistake in the first one ends it, as without a reloader. After one in a later crew it waits for the next change.
+    """The seconds to wait before the next worker.
 
     Args:
-        hire: Makes a crew.
-        changes: What is watched.
+        previous: The seconds that were waited before the last worker; 0 if it was the first one, or ended in order.
+        lived: The seconds that the last worker lived.
     """
-
-    def __init__(self, hire: Callable[[], WorkerPool], changes: Changes) -> None:
-        self._hire = hire
-        self._changes = changes
-        self._crew = hire()
-        self._asked = False
-        self._news = trio.Event()
-
-    def drain(self) -> None:
-        """Ask all to end in order, for good."""
-        self._asked = True
-        self._news.set()
-        self._crew.drain()
-
-    def cut(self) -> None:
-        """Ask all to end at once, for good."""
-        self.drain()
-        self._crew.cut()
-
-    async def run(self) -> int:
-        """Work until asked to end, or until the first crew gives up; the status is that of the last crew."""
-        stop = trio.Event()
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._watch, stop)
-            try:
-                status = await self._crew.run()
-                while self._news.is_set() and not self._asked:
-                    status = await self._again()
-            finally:
-                stop.set()  # a thread watches, which hears of no cancellation
-        return status
-
-    async def _again(self) -> int:
-        self._news = trio.Event()
-        self._crew = self._hire()
-        status = await self._crew.run()
-        if self._news.is_set():
-            return status
-        logger.error("waiting for the next change")
-        await self._news.wait()
-        return 0
-
-    async def _watch(self, stop: trio.Event) -> None:
-        async with aclosing(self._changes(stop_event=stop)) as changes:
-            async for found in changes:
-                if not self._asked:
-                    logger.info("reloading: %s", ", ".join(sorted({_relative(path) for _, path in found})))
-                    await self._end(self._crew)
-
-    async def _end(self, crew: WorkerPool) -> None:
-        crew.drain()
-        self._news.set()
-        await trio.sleep(RELOAD_SECONDS)
-        crew.cut()
-
-
-def _relative(path: str) -> str:
-    with suppress(ValueError):
-        return str(Path(path).relative_to(Path.cwd()))
-    return path
-
-
-def watching(folders: Sequence[Path]) -> Changes:
-    """What changes among the Python files in some folders.
-
-    Raises:
-        SetupError: Nothing can be watched.
-    """
-    try:
-        from watchfiles import PythonFilter, awatch  # noqa: PLC0415 - needs an extra
-    except ModuleNotFoundError:
-        raise SetupError("--reload needs watchfiles: pip install trio-sse[reload]") from None
-    for folder in folders:
-        if not folder.is_dir():
-            raise SetupError(f"there is no folder {str(folder)!r} to watch")
-    return partial(awatch, *folders, watch_filter=PythonFilter())
+    return FIRST_DELAY if lived >= STEADY_SECONDS or not previous else min(previous * 2, LONGEST_DELAY)

@@ -1,32 +1,34 @@
-"""The part of a worker process in what happens between it and its master."""
+"""A worker process: it serves until its master or SIGTERM ends it.
+
+Owns the worker's end of the channel to the master, and its signals. It must not know how an app is loaded.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket as stdlib_socket
+from collections.abc import AsyncIterator
 from contextlib import suppress
-from typing import Any
 
 import trio
 
-from ...asgi import ASGIApp
 from ..config import StreamConfig
-from ..serve import serve
-from .channel import CUT, READY, note_early
+from ..serve import ASGIApp, serve_configured
+from .channel import CANCEL, READY, record_early_signals
 
-__all__ = ("work",)
+__all__ = ("run_worker",)
 
 
-def work(app: ASGIApp, config: StreamConfig, control_fd: int) -> None:
-    """Serve as one of several processes, until the master or SIGTERM has it drain. SIGINT is for the master.
+def run_worker(app: ASGIApp, config: StreamConfig, control_fd: int) -> None:
+    """Serve as one of several processes, until the master or SIGTERM tells it to drain. SIGINT has no effect.
 
-    It is the last that a process does: it ignores both afterwards.
+    Call it as the last thing that a process does: both signals are ignored afterwards.
 
     Args:
         app: The app.
         config: hypercorn's configuration, with the master's sockets as its binds.
-        control_fd: The descriptor of the socket that leads to the master.
+        control_fd: The descriptor of the worker's end of the channel.
 
     Raises:
         Exception: As for `serve`.
@@ -34,51 +36,57 @@ def work(app: ASGIApp, config: StreamConfig, control_fd: int) -> None:
     os.set_inheritable(control_fd, False)
     with (
         stdlib_socket.socket(fileno=control_fd) as channel,
-        note_early(signal.SIGINT, signal.SIGTERM) as early,
+        record_early_signals(signal.SIGINT, signal.SIGTERM) as early,
     ):
-        trio.run(_Part(channel).run, app, config, early)
+        trio.run(_Worker(channel).run, app, config, early)
 
 
-class _Part:
-    """A worker's part in what happens between it and its master."""
+class _Worker:
+    """Serves an app, and drains or cancels when it is told to."""
 
     def __init__(self, channel: stdlib_socket.socket) -> None:
         channel.setblocking(False)
         self._channel = channel
-        self._asked = trio.Event()
+        self._draining = trio.Event()
         self._scope = trio.CancelScope()
         self._accepts = False
 
     async def run(self, app: ASGIApp, config: StreamConfig, early: set[int]) -> None:
         """Serve an app."""
+        error: Exception | None = None
         with trio.open_signal_receiver(signal.SIGTERM) as signals, self._scope:
             if signal.SIGTERM in early:
                 self._drain()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(self._obey_signals, signals)
-                nursery.start_soon(self._obey_master)
-                await serve(app, config=config, shutdown_trigger=self._asked.wait, task_status=self)
+                nursery.start_soon(self._handle_signals, signals)
+                nursery.start_soon(self._handle_master)
+                try:
+                    await serve_configured(app, config, self._draining.wait, self, receives_signals=True)
+                except Exception as raised:  # noqa: BLE001 - raised below, outside the nursery, and so not in a group
+                    error = raised
                 nursery.cancel_scope.cancel(reason="the worker has drained")
+        if error is not None:
+            raise error
 
     def started(self, value: object = None) -> None:
-        """Called by `serve` when it listens."""
+        """Called by the server when it accepts connections: it is also the server's `task_status`."""
         self._accepts = True
-        with suppress(OSError):  # the master has gone, of which _obey_master hears too
+        with suppress(OSError):  # the master has ended: _handle_master sees that too
             self._channel.send(READY)
 
     def _drain(self) -> None:
-        """End in order; before anybody has been let in that is at once."""
-        self._asked.set()
+        """Shut down gracefully. Before the first connection is accepted there is nothing to wait for."""
+        self._draining.set()
         if not self._accepts:
-            self._scope.cancel(reason="asked to end before it was ready")
+            self._scope.cancel(reason="told to end before it was ready")
 
-    async def _obey_signals(self, signals: Any) -> None:
+    async def _handle_signals(self, signals: AsyncIterator[int]) -> None:
         async for _ in signals:
             self._drain()
 
-    async def _obey_master(self) -> None:
+    async def _handle_master(self) -> None:
         await trio.lowlevel.wait_readable(self._channel)
-        with suppress(OSError):  # it has been killed
-            if self._channel.recv(1) == CUT:
-                self._scope.cancel(reason="the master allows no more time")
+        with suppress(OSError):  # the master has been killed
+            if self._channel.recv(1) == CANCEL:
+                self._scope.cancel(reason="the master has told it to cancel its requests")
         self._drain()

@@ -1,6 +1,6 @@
-"""Starting an app for a request: with its link to the server, and an inbox of its own.
+"""Starting the app for a request: with the server's ASGI extension, and a queue for what the app receives.
 
-Owns what an app receives, and that nobody waits for ever with something for it.
+Owns what an app receives, and that no task waits for ever to put something into that queue.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from hypercorn.typing import AppWrapper
 
 from .._runtime.server_extension import EXTENSION, ServerExtension
 
-__all__ = ("ReceiveQueue", "Tasks")
+__all__ = ("ReceiveQueue", "RequestTasks")
 
 
 class ReceiveQueue:
-    """What an app is sent. The disconnect waits for nobody, and whoever has waited with a part of the body may go.
+    """What an app receives. Putting the disconnect never waits, and releases a task that waits to put body parts.
 
-    hypercorn's own lets the end of a response wait for an app that has left its request's body unread: for ever.
+    With hypercorn's own queue the end of a response waits for ever if the app has not read its request's body.
 
     Args:
-        size: Messages that are kept for the app.
+        size: The messages that are kept for the app.
     """
 
     def __init__(self, size: int) -> None:
@@ -49,26 +49,26 @@ class ReceiveQueue:
             return self._disconnect
 
 
-class Tasks(TaskGroup):
-    """hypercorn's task group of a connection, which also hands each request its link and its inbox.
+class RequestTasks(TaskGroup):
+    """hypercorn's task group of a connection, which adds the extension and the queue to each request.
 
     Args:
-        link: Makes the link of a request, of its scope and hypercorn's stream.
+        extension_for: Makes the extension of a request, from its scope and hypercorn's stream.
     """
 
-    def __init__(self, link: Callable[[Any, Any], ServerExtension]) -> None:
+    def __init__(self, extension_for: Callable[[Any, Any], ServerExtension]) -> None:
         super().__init__()
-        self._link = link
+        self._extension_for = extension_for
 
     async def spawn_app(self, app: AppWrapper, config: Config, scope: Any, send: Any) -> Any:
         """Start the app for a request."""
         if scope["type"] != "http":
             return await super().spawn_app(app, config, scope, send)
-        scope["extensions"][EXTENSION] = self._link(scope, send.__self__)
-        inbox = ReceiveQueue(config.max_app_queue_size)
+        scope["extensions"][EXTENSION] = self._extension_for(scope, send.__self__)
+        queue = ReceiveQueue(config.max_app_queue_size)
 
-        async def with_inbox(scope: Any, _receive: Any, *others: Any) -> None:
-            await app(scope, inbox.receive, *others)
+        async def with_queue(scope: Any, _receive: Any, *others: Any) -> None:
+            await app(scope, queue.receive, *others)
 
-        await super().spawn_app(with_inbox, config, scope, send)  # type: ignore[arg-type]  # called by hypercorn alone
-        return inbox.put
+        await super().spawn_app(with_queue, config, scope, send)  # type: ignore[arg-type]  # called by hypercorn alone
+        return queue.put

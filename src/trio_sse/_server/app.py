@@ -1,0 +1,89 @@
+"""The app as hypercorn calls it: one request cannot end the server, and the end of its lifespan does.
+
+Owns what happens to an error that the app raises. It works for hypercorn's own worker too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import trio
+
+from .triggers import Trigger, wait_for_first
+
+__all__ = ("ASGIApp", "RequestExit", "ServedApp")
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class RequestExit(Exception):
+    """The app has raised an exception that ends a program, such as `SystemExit`, in a request."""
+
+
+class ServedApp:
+    """The app, for one server.
+
+    Args:
+        app: The app.
+        receives_signals: Whether the server receives SIGINT. If not, Ctrl-C raises `KeyboardInterrupt` in whatever code
+            runs, which may be the app's: then it has to end the program.
+
+    Attributes:
+        error: What the app's lifespan has raised after the start-up.
+    """
+
+    def __init__(self, app: ASGIApp, *, receives_signals: bool) -> None:
+        self._app = app
+        self._receives_signals = receives_signals
+        self._failed = trio.Event()
+        self.error: Exception | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] == "lifespan":
+            await self._run_lifespan(scope, receive, send)
+        else:
+            await self._run_request(scope, receive, send)
+
+    async def _run_request(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Run the app for a request.
+
+        hypercorn contains an `Exception`, and each exception group: it logs it, and answers 500 if no response has
+        started. Any other exception would end the server at once, with every other request.
+        """
+        try:
+            await self._app(scope, receive, send)
+        except (SystemExit, GeneratorExit) as error:
+            raise RequestExit(f"the app has raised {error!r} in a request") from error
+        except KeyboardInterrupt as error:
+            if not self._receives_signals:
+                raise
+            raise RequestExit("the app has raised KeyboardInterrupt in a request") from error
+        except BaseExceptionGroup as group:
+            if not self._receives_signals and group.subgroup(KeyboardInterrupt):
+                raise KeyboardInterrupt from group
+            raise
+
+    async def _run_lifespan(self, scope: Message, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def note_the_start(message: Message) -> None:
+            nonlocal started
+            await send(message)
+            started = started or message["type"] == "lifespan.startup.complete"
+
+        try:
+            await self._app(scope, receive, note_the_start)
+        except Exception as error:
+            if started:
+                self.error = error
+                self._failed.set()
+            raise
+
+    async def wait_for_shutdown(self, trigger: Trigger) -> None:
+        """Wait for the trigger, or for the lifespan to fail: hypercorn only logs that."""
+        await wait_for_first(trigger, self._failed.wait)

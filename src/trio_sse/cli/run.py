@@ -1,0 +1,83 @@
+"""`trio-sse run`: it serves an app, by one process or by several.
+
+Owns how the command ends: a mistake that its user can mend is one line and status 1. It must not know the parsing of
+arguments.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from .._server.config import StreamConfig, make_config
+from .._server.errors import SetupError
+from .._server.processes.command import worker_command
+from .._server.processes.master import supervise
+from .._server.processes.worker import run_worker
+from .._server.serve import run as run_server
+from ..errors import BuildError
+from .target import LoadError, load
+
+__all__ = ("run",)
+
+
+def run(options: dict[str, Any]) -> int:
+    """Serve an app.
+
+    Args:
+        options: The parsed arguments: hypercorn's options by name, and those of this command.
+
+    Returns:
+        The exit status.
+    """
+    try:
+        return _serve(options)
+    except (BuildError, LoadError, SetupError) as error:
+        print(f"trio-sse: {error}", file=sys.stderr)
+        return 1
+
+
+def _serve(options: dict[str, Any]) -> int:
+    target, file = options.pop("app"), options.pop("config")
+    workers, watched, control_fd = options.pop("workers"), options.pop("watched"), options.pop("control_fd")
+    config = _configured(file, options)
+    workers = workers or config.workers
+    if config.use_reloader and not watched:
+        watched = [Path()]
+    if control_fd is not None:
+        run_worker(_load_checked(target), config, control_fd)
+    elif workers > 1 or watched:
+        return supervise(config, worker_command(target, file, options), workers, watched)
+    else:
+        run_server(_load_checked(target), config=config)
+    return 0
+
+
+def _configured(file: str | None, options: dict[str, Any]) -> StreamConfig:
+    try:
+        return make_config(None if file is None else _read(file), **options)
+    except ValueError as error:
+        raise SetupError(str(error)) from None
+
+
+def _read(file: str) -> StreamConfig:
+    """Read a file of options.
+
+    Raises:
+        SetupError: It cannot be read, or is not TOML.
+    """
+    try:
+        return StreamConfig.from_toml(file)  # pyright: ignore[reportUnknownMemberType] - an open PathLike
+    except OSError as error:
+        raise SetupError(f"cannot read {file}: {error.strerror}") from None
+    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are
+        raise SetupError(f"{file} is not TOML: {error}") from None
+
+
+def _load_checked(target: str) -> Any:
+    app = load(target)
+    check = getattr(app, "check", None)
+    if check is not None:
+        check()
+    return app
