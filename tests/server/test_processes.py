@@ -177,14 +177,8 @@ async def test_a_worker_that_keeps_dying_is_started_less_and_less_often(autojump
             factory.workers[-1].end(1)  # before it was ready, which matters only at its first start
         await wait_all_tasks_blocked()
         running.pool.drain()
-    assert [
-        round(later - earlier, 1) for earlier, later in zip(factory.times[1:], factory.times[2:], strict=False)
-    ] == [
-        0.2,
-        0.4,
-        0.8,
-        1.6,
-    ]
+    delays = [later - earlier for earlier, later in zip(factory.times[1:], factory.times[2:], strict=False)]
+    assert [round(delay, 1) for delay in delays] == [0.2, 0.4, 0.8, 1.6]
 
 
 async def test_a_worker_that_ends_in_order_is_replaced_soon_each_time(

@@ -22,7 +22,7 @@ from . import logs
 from .errors import CertificateError, SetupError
 from .listeners import Listeners
 
-__all__ = ("ANNOTATIONS", "OPTIONS", "StreamConfig", "make_config")
+__all__ = ("ANNOTATIONS", "OPTIONS", "StreamConfig", "make_config", "read_config")
 
 MANAGED: Final = frozenset(
     {"application_path", "daemon", "debug", "pid_path", "use_reloader", "worker_class", "workers"}
@@ -126,6 +126,20 @@ def make_config(config: Config | None = None, **options: Any) -> StreamConfig:
         if value is not None and not value > 0:
             raise ValueError(f"{name} must be above 0, not {value!r}")
     return made
+
+
+def read_config(file: str) -> Config:
+    """Read a TOML file of options.
+
+    Raises:
+        SetupError: It cannot be read, or is not TOML.
+    """
+    try:
+        return StreamConfig.from_toml(file)  # pyright: ignore[reportUnknownMemberType] - an open PathLike
+    except OSError as error:
+        raise SetupError(f"cannot read {file}: {error.strerror}") from None
+    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are subclasses of it
+        raise SetupError(f"{file} is not TOML: {error}") from None
 
 
 def _check(name: str) -> None:

@@ -6,6 +6,7 @@ Owns the changes to the loggers that hypercorn has made. It must not know who wr
 from __future__ import annotations
 
 import logging
+from typing import cast
 
 from hypercorn.logging import AccessLogAtoms, Logger
 
@@ -41,6 +42,6 @@ def _is_handled_here_only(record: logging.LogRecord) -> bool:
 def _escape_atoms(record: logging.LogRecord) -> bool:
     """Escape what a client has sent: a path may contain a line break, or a sequence that controls a terminal."""
     if isinstance(record.args, AccessLogAtoms):
-        atoms: dict[str, object] = record.args
+        atoms = cast("dict[str, object]", record.args)
         atoms.update({key: escape(value) for key, value in atoms.items() if isinstance(value, str)})
     return True

@@ -9,18 +9,15 @@ import errno
 import os
 import socket as stdlib_socket
 import stat
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import attrs
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ModuleNotFoundError:  # Windows, where Python has no Unix sockets either
-    if not TYPE_CHECKING:
-        fcntl = None
 
 __all__ = ("SocketFile", "bind_to_file")
 
@@ -96,7 +93,8 @@ def _lock_folder_of(path: str) -> Generator[None]:
     descriptor = None
     with suppress(OSError):
         descriptor = os.open(Path(path).parent, os.O_RDONLY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if sys.platform != "win32":
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
         yield
     finally:

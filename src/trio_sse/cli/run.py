@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .._server.config import StreamConfig, make_config
+from .._server.config import StreamConfig, make_config, read_config
 from .._server.errors import SetupError
 from .._server.processes.command import worker_command
 from .._server.processes.master import supervise
@@ -56,23 +56,9 @@ def _serve(options: dict[str, Any]) -> int:
 
 def _configured(file: str | None, options: dict[str, Any]) -> StreamConfig:
     try:
-        return make_config(None if file is None else _read(file), **options)
+        return make_config(None if file is None else read_config(file), **options)
     except ValueError as error:
         raise SetupError(str(error)) from None
-
-
-def _read(file: str) -> StreamConfig:
-    """Read a file of options.
-
-    Raises:
-        SetupError: It cannot be read, or is not TOML.
-    """
-    try:
-        return StreamConfig.from_toml(file)  # pyright: ignore[reportUnknownMemberType] - an open PathLike
-    except OSError as error:
-        raise SetupError(f"cannot read {file}: {error.strerror}") from None
-    except ValueError as error:  # TOMLDecodeError and UnicodeDecodeError are
-        raise SetupError(f"{file} is not TOML: {error}") from None
 
 
 def _load_checked(target: str) -> Any:
