@@ -5,19 +5,12 @@ Owns what happens to an error that the app raises. It works for hypercorn's own 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
-
 import trio
 
+from ..asgi import ASGIApp, Message, Receive, Send
 from .triggers import Trigger, wait_for_first
 
-__all__ = ("ASGIApp", "RequestExit", "ServedApp")
-
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-ASGIApp = Callable[[Message, Receive, Send], Awaitable[None]]
+__all__ = ("RequestExit", "ServedApp")
 
 
 class RequestExit(Exception):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from importlib.metadata import version
 from typing import Any, cast
@@ -17,13 +17,14 @@ from hypercorn.config import Config
 from hypercorn.trio.run import worker_serve
 from hypercorn.utils import wrap_app  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
 
-from .app import ASGIApp, ServedApp
+from ..asgi import ASGIApp
+from .app import ServedApp
 from .config import StreamConfig, make_config
 from .contract import misfits
 from .errors import SetupError
 from .triggers import Trigger
 
-__all__ = ("ASGIApp", "run", "serve", "serve_configured")
+__all__ = ("run", "serve", "serve_configured")
 
 FALL_BACK = (
     "hypercorn %s is not what trio_sse's own worker was made for (it differs in %s), so its stock worker serves: "
@@ -37,7 +38,7 @@ async def serve(
     app: ASGIApp,
     *,
     config: Config | None = None,
-    shutdown_trigger: Trigger | None = None,
+    shutdown_trigger: Callable[[], Awaitable[object]] | None = None,
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
     **options: Any,
 ) -> None:

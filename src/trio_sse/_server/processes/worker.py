@@ -13,8 +13,9 @@ from contextlib import suppress
 
 import trio
 
+from ...asgi import ASGIApp
 from ..config import StreamConfig
-from ..serve import ASGIApp, serve_configured
+from ..serve import serve_configured
 from .channel import CANCEL, READY, record_early_signals
 
 __all__ = ("run_worker",)
