@@ -10,6 +10,8 @@ import ipaddress
 from collections.abc import Collection, Iterable
 from typing import Final, Literal
 
+from .._ground.text import strip_blanks
+
 __all__ = ("UNIX", "TrustedProxy", "client_address")
 
 UNIX: Final = "unix:"
@@ -40,7 +42,7 @@ def client_address(peer: str, forwarded: Iterable[str], trusted: Collection[Trus
     address = _parse(peer)
     hops = ",".join(forwarded).split(",") if trusted else []
     while hops and _is_trusted(address, trusted):
-        before = _parse(_without_port(hops.pop().strip(" \t")))
+        before = _parse(_without_port(strip_blanks(hops.pop())))
         if before is None:
             break
         address = before

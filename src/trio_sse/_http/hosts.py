@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from .._ground.text import ascii_lower
+
 __all__ = ("is_allowed_origin", "is_host", "matches_host", "normalize_origin")
 
 AUTHORITY: Final = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(?::(?P<port>[0-9]*))?")
@@ -27,7 +29,7 @@ def is_host(text: str) -> bool:
 
 def normalize_origin(text: str) -> str | None:
     """An origin as browsers send it: lower case, without the default port. None for what is not an origin."""
-    scheme, separator, host = text.lower().partition("://")
+    scheme, separator, host = ascii_lower(text).partition("://")
     if not separator or not SCHEME.fullmatch(scheme) or not AUTHORITY.fullmatch(host):
         return None
     return f"{scheme}://{_without_default_port(host, scheme)}"

@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 
 import attrs
 
+from .._ground.text import ascii_lower
 from .._http.addresses import UNIX, TrustedProxy, client_address
 from .._http.hosts import is_allowed_origin, is_host, matches_host, normalize_origin
 from .._http.request import Request
@@ -55,7 +56,7 @@ def _to_proxies(texts: Iterable[Any]) -> tuple[TrustedProxy, ...]:
 
 
 def _to_hosts(texts: Iterable[str] | None) -> tuple[str, ...] | None:
-    hosts = None if texts is None else tuple(text.lower() for text in _several(texts, "hosts", "example.org"))
+    hosts = None if texts is None else tuple(ascii_lower(text) for text in _several(texts, "hosts", "example.org"))
     for host in hosts or ():
         if not is_host(host):
             raise BuildError(
@@ -73,7 +74,7 @@ def _to_origins(texts: Iterable[str] | None) -> tuple[str, ...] | None:
 def _to_origin(text: str) -> str:
     origin = normalize_origin(text)
     if origin is None:
-        raise BuildError(f"Limits(origins=…) takes origins such as 'https://example.org', not {text.lower()!r}")
+        raise BuildError(f"Limits(origins=…) takes origins such as 'https://example.org', not {ascii_lower(text)!r}")
     return origin
 
 
@@ -147,7 +148,7 @@ class Limits:
 
     def _allows_origin_of(self, request: Request, host: str) -> bool:
         # Two Origin headers are joined to one text that is not an origin, so that they are refused.
-        origin = ",".join(request.headers.get_all("origin")).lower()
+        origin = ascii_lower(",".join(request.headers.get_all("origin")))
         scheme = request.scope.get("scheme", "http")
         return is_allowed_origin(origin, self.origins or (), host=host, scheme=scheme)
 
@@ -155,4 +156,4 @@ class Limits:
 def _host_of(request: Request) -> str:
     """The Host header; an empty text where there are several, because a proxy may have read another one than we."""
     hosts = request.headers.get_all("host")
-    return hosts[0].lower() if len(hosts) == 1 else ""
+    return ascii_lower(hosts[0]) if len(hosts) == 1 else ""

@@ -16,6 +16,7 @@ import attrs
 import trio
 from trio.testing import MockClock
 
+from .._ground.text import ascii_lower
 from .._http.headers import Headers
 from .._runtime.server_extension import EXTENSION, Drain, ServerExtension
 from ..wire import encode_json
@@ -233,7 +234,9 @@ class TestClient:
             "raw_path": path.encode("ascii"),
             "query_string": "&".join(filter(None, (given, urlencode(query, doseq=True)))).encode("ascii"),
             "root_path": "",
-            "headers": [(name.lower().encode("latin-1"), value.encode("utf-8")) for name, value in headers.items()],
+            "headers": [
+                (ascii_lower(name).encode("latin-1"), value.encode("utf-8")) for name, value in headers.items()
+            ],
             "client": ("127.0.0.1", 50000),
             "server": ("127.0.0.1", 8000),
             "state": dict(self.state),
