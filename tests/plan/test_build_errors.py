@@ -912,7 +912,7 @@ IN_APPS: list[tuple[Callable[[], App], str]] = [
     ),
     (
         lambda: with_tickets(Get("/:ticket").handle(other_params)),
-        "GET /:ticket: handler other_params() wants 'params' as OtherParams, whose field 'tickets' is no "
+        "GET /:ticket: handler other_params() wants 'params' as OtherParams, whose field 'tickets' is not a "
         "parameter of the path /:ticket. Did you mean 'ticket'?",
     ),
     (

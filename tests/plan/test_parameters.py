@@ -204,17 +204,32 @@ async def test_a_class_need_not_have_every_parameter_and_every_step_may_have_its
 
 
 @attrs.define
-class Private:
-    _room: int
+class Named:
+    room: int = attrs.field(alias="number")
     derived: int = attrs.field(init=False, default=1)
     ticket: str = attrs.field(init=False, default="not from the path")
 
 
 async def test_a_class_is_filled_by_the_names_that_its_constructor_has(autojump_clock: MockClock) -> None:
-    def handler(params: Private) -> list[Any]:
-        return [params._room, params.derived, params.ticket]
+    def handler(params: Named) -> list[Any]:
+        return [params.room, params.derived, params.ticket]
 
-    assert await get(Get("/:ticket/:_room").handle(handler), "/1/2") == [2, 1, "not from the path"]
+    assert await get(Get("/:ticket/:room").handle(handler), "/1/2") == [2, 1, "not from the path"]
+
+
+@attrs.define
+class Private:
+    room: int
+    _admin: bool = False
+
+
+async def test_a_private_field_is_not_filled_from_the_path(autojump_clock: MockClock) -> None:
+    def handler(params: Private) -> list[Any]:
+        return [params.room, params._admin]
+
+    assert await get(Get("/:admin/:room").handle(handler), "/true/2") == [2, False]
+    with pytest.raises(BuildError, match="whose field '_admin' is private, so that a client cannot set it"):
+        app_of(Get("/:_admin/:room").handle(handler)).check()
 
 
 @attrs.frozen

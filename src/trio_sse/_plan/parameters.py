@@ -1,6 +1,7 @@
-"""Path parameters: what the text of each becomes, by annotation or by `.types()`.
+"""Path parameters: the type of each one, by the annotations of the steps or by `.types()`.
 
-Owns all checks of path parameters within one route. Pure.
+Owns all checks of path parameters within one route. Pure. It reads no requests, and it does not know the other names of
+a route.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import attrs
 
 from .._ground.naming import nearest, type_name
 from .._ground.signatures import UNKNOWN, Parameter, class_annotations, fits
-from .._http.conversion import check_segment_type
+from .._http.segments import check_segment_type
 from .._routes.models import IdField, Reference, id_field_of, parameter_names, repository_token
 from .._routes.routes import Route
 from .._routes.steps import Typed
@@ -24,7 +25,7 @@ __all__ = ("PathModel", "PathParameters")
 
 @attrs.frozen
 class PathModel:
-    """A path parameter that `.types()` turns into a reference, or into the model itself where it is required."""
+    """A path parameter that `.types()` turns into a reference, or into the model itself if it is required."""
 
     parameter: str
     step: Typed
@@ -32,17 +33,17 @@ class PathModel:
 
     @property
     def offers(self) -> Any:
-        """What the parameter is, to hold annotations against."""
+        """The type of the parameter, with which annotations are compared."""
         return self.step.model if self.step.required else Reference[self.step.model]  # type: ignore[name-defined]  # a value, not a type
 
     def fits(self, wanted: Any) -> bool:
-        """Whether a step may take it as that."""
+        """Whether a step may annotate the parameter so."""
         if get_origin(wanted) is Reference and not self.step.required:
             return fits(self.step.model, get_args(wanted)[0])
         return fits(self.offers, wanted)
 
     def hint(self, wanted: Any) -> str:
-        """What to do where it does not fit."""
+        """What to do about an annotation that does not fit, for a message."""
         model, name = type_name(self.step.model), self.parameter
         if self.step.required:
             return " itself, since it is required" if _is_reference(wanted) else ""
@@ -57,10 +58,10 @@ class PathParameters:
     """The path parameters of a route.
 
     Attributes:
-        models: Those that `.types()` turns into models or references.
+        models: The parameters that `.types()` turns into models or references.
 
     Raises:
-        BuildError: `.types()` matches no parameter, or several, or what it needs is not there.
+        BuildError: `.types()` matches no parameter, or several, or nothing provides the repository that it needs.
     """
 
     def __init__(self, route: Route, wiring: ServiceGraph) -> None:
@@ -74,39 +75,44 @@ class PathParameters:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Their names, in the path's order."""
+        """The names of the parameters, in the path's order."""
         return tuple(self._wanted)
 
     def take_class(self, model: type[Any], who: str) -> None:
-        """Note what a step wants parameters as that takes them as one value of an attrs class.
+        """Record the types that a step wants, where it takes the parameters as one value of an attrs class.
 
         Raises:
-            BuildError: As for `take`; or a field has no parameter.
+            BuildError: As for `take`; or a field has no parameter, or has one and is private.
         """
         annotations = class_annotations(model)
         for field in attrs.fields(model):
             if not field.init:
                 continue
+            if field.name in self._wanted and field.name.startswith("_"):
+                raise self._error(
+                    f"{who} wants 'params' as {type_name(model)}, whose field {field.name!r} is private, so that a "
+                    "client cannot set it; call the field and the path parameter otherwise"
+                )
             if field.name in self._wanted:
                 self.take(
                     Parameter(field.name, annotations.get(field.name, UNKNOWN), True), f"{who} ({type_name(model)})"
                 )
             elif field.default is attrs.NOTHING:
                 raise self._error(
-                    f"{who} wants 'params' as {type_name(model)}, whose field {field.name!r} is no parameter of the "
+                    f"{who} wants 'params' as {type_name(model)}, whose field {field.name!r} is not a parameter of the "
                     f"path {self._route.path}.{nearest(field.name, self._wanted)}"
                 )
 
     def fields_of(self, model: type[Any]) -> tuple[tuple[str, str], ...]:
-        """The fields of such a class that are filled: what its constructor calls each, and its parameter."""
+        """The fields of such a class that are filled: the name of the constructor's argument, and the parameter."""
         fields = (field for field in attrs.fields(model) if field.init)
         return tuple((str(field.alias), field.name) for field in fields if field.name in self._wanted)
 
     def take(self, parameter: Parameter, who: str) -> None:
-        """Note what a step wants a parameter as.
+        """Record the type that a step wants for a parameter.
 
         Raises:
-            BuildError: It is something else, or another step wants something else.
+            BuildError: `.types()` makes it another type, or another step wants another type.
         """
         model, wanted = self.models.get(parameter.name), parameter.annotation
         if model is None:
@@ -118,10 +124,10 @@ class PathParameters:
             )
 
     def conversions(self) -> tuple[tuple[str, Any], ...]:
-        """Each name with the type that its text is read into, None for plain text.
+        """Each name with the type that its text is converted to; None for plain text.
 
         Raises:
-            BuildError: Text cannot be read into that type.
+            BuildError: A path segment cannot be read into that type.
         """
         return tuple((name, self._conversion(name)) for name in self._wanted)
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 import attrs
 
 from .._ground.calls import Call
-from .._http.conversion import BodyReader, QueryReader
+from .._http.body_reader import BodyReader
+from .._http.query_reader import QueryReader
 from .._routes.routes import Route
 from .event_map import EventMap
 from .services import ResolvedProvider, ServiceKey

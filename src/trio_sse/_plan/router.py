@@ -11,8 +11,8 @@ from typing import Any
 import attrs
 
 from .._http.accept import accepts_event_stream, asks_for_event_stream
-from .._http.conversion import read_segment
 from .._http.paths import NO_VALUES
+from .._http.segments import read_segment
 from .._routes.routes import SSE
 from ..errors import BuildError, MethodNotAllowed, NotAcceptable, NotFound
 from .plan import Plan

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from .._ground.naming import nearest, type_name
-from .._http.conversion import read_segment
 from .._http.paths import is_value
+from .._http.segments import read_segment
 from .._routes.models import Reference
 from ..errors import BuildError, URLError
 from .plan import Plan

@@ -11,6 +11,7 @@ from typing import Any
 
 from .._ground.calls import Call
 from .._ground.naming import type_name
+from .._http.misfit import MISFIT
 from .._http.paths import PathParams
 from .._plan.plan import QUERY_MODEL, Check, Fetch, Gather, Load, Make, ParseBody, ParseQuery, Plan, Provide, Refer
 from .._routes.models import Reference
@@ -69,7 +70,15 @@ async def _supply(
             values[parameter] = await _load(values[parameter])
         case Gather(key, model, fields):
             found = {field: values[parameter] for field, parameter in fields}
-            values[key] = PathParams(found) if model is None else model(**found)
+            values[key] = PathParams(found) if model is None else _to_params(model, found)
+
+
+def _to_params(model: type[Any], found: dict[str, Any]) -> Any:
+    """The path parameters as a value of the user's class. If it refuses them, the path does not fit: 404."""
+    try:
+        return model(**found)
+    except MISFIT as problem:
+        raise NotFound("There is nothing at this path.") from problem
 
 
 def _refer(step: Refer, values: Values) -> None:
