@@ -90,6 +90,7 @@ async def serve_configured(  # noqa: ASYNC128 - the worker calls started()
 async def _serve_by_stock_worker(
     app: Any, config: StreamConfig, trigger: Trigger, task_status: trio.TaskStatus[list[str]]
 ) -> None:
+    config.create_ssl_context()  # hypercorn would find a mistake here only when it has opened its sockets
     try:
         await worker_serve(app, config, shutdown_trigger=trigger, task_status=task_status)  # type: ignore[arg-type]
     except BaseExceptionGroup as group:

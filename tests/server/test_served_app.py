@@ -1,0 +1,79 @@
+"""The app as the server calls it: what a request raises stays with the request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import trio
+
+from trio_sse._server.app import RequestExit, ServedApp
+
+
+def served(error: BaseException, *, receives_signals: bool = True) -> ServedApp:
+    async def app(_scope: Any, _receive: Any, _send: Any) -> None:
+        await trio.lowlevel.checkpoint()
+        raise error
+
+    return ServedApp(app, receives_signals=receives_signals)
+
+
+async def call(app: ServedApp, kind: str = "http") -> None:
+    async def receive() -> dict[str, Any]:
+        return {}
+
+    async def send(_: Any) -> None:
+        """Nothing."""
+
+    await app({"type": kind}, receive, send)
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize("receives_signals", [True, False])
+@pytest.mark.parametrize("error", [SystemExit(3), SystemExit("bye"), GeneratorExit()], ids=repr)
+async def test_an_exception_that_ends_programs_ends_the_request(
+    error: BaseException, receives_signals: bool, kind: str
+) -> None:
+    with pytest.raises(RequestExit, match=r"the app has raised (SystemExit|GeneratorExit).* in a request") as caught:
+        await call(served(error, receives_signals=receives_signals), kind)
+    assert caught.value.__cause__ is error
+
+
+async def test_an_interrupt_of_the_apps_own_ends_the_request() -> None:
+    """Ctrl-C is a signal that the server receives: it raises nothing."""
+    error = KeyboardInterrupt()
+    with pytest.raises(RequestExit, match="the app has raised KeyboardInterrupt in a request") as caught:
+        await call(served(error))
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeyboardInterrupt(),
+        BaseExceptionGroup("", [KeyboardInterrupt()]),
+        BaseExceptionGroup("", [ValueError(), BaseExceptionGroup("", [KeyboardInterrupt()])]),
+    ],
+    ids=repr,
+)
+async def test_where_ctrl_c_raises_it_ends_the_program(error: BaseException) -> None:
+    """hypercorn contains groups, so it has to leave its group."""
+    with pytest.raises(KeyboardInterrupt):
+        await call(served(error, receives_signals=False))
+
+
+@pytest.mark.parametrize("error", [LookupError(), BaseExceptionGroup("", [SystemExit()])], ids=repr)
+async def test_what_hypercorn_contains_is_left_to_it(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught:
+        await call(served(error))
+    assert caught.value is error
+
+
+async def test_a_cancellation_passes() -> None:
+    async def app(_scope: Any, _receive: Any, _send: Any) -> None:
+        await trio.sleep_forever()
+
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await call(ServedApp(app, receives_signals=True))
+    assert scope.cancelled_caught
