@@ -1,1 +1,1 @@
-"""Programs to run and to copy from; each one says at its head how to start it."""
+"""Programs to run and to copy from; the docstring of each says how to start it."""

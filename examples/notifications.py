@@ -1,4 +1,4 @@
-"""Notifications: whoever listens is told what anybody publishes.
+"""Notifications: every subscriber receives what anyone publishes.
 
 Start it from the project's root, either way:
 
@@ -24,12 +24,12 @@ import trio
 from trio_sse import SSE, App, Controller, Post, run
 
 BACKLOG = 100
-"""Notifications that wait for one subscriber, at most."""
+"""The most notifications that wait for one subscriber."""
 
 
 @attrs.frozen
 class Draft:
-    """What is published: the body of the POST."""
+    """What a client publishes: the body of the POST."""
 
     title: str
     text: str = ""
@@ -46,12 +46,12 @@ class Notification:
 
 @attrs.define(eq=False)
 class NotificationService:
-    """Hands each notification to all who have subscribed, in this process.
+    """Sends each notification to all subscribers, in this process.
 
-    Publishing never waits, whatever the subscribers do. One who has `BACKLOG` notifications waiting and is due another
-    is cut off: the channel ends after what waits in it, and so does the stream. An EventSource then comes back by
-    itself, and its next "connected" event tells the page that it may have missed something. So a slow reader costs a
-    bounded amount of memory, holds up nobody, and is never told less than the others without noticing.
+    Publishing never waits for a subscriber. One that already has `BACKLOG` notifications waiting is dropped at the
+    next: its channel ends after those that wait, and so does its stream. An EventSource then reconnects by itself, and
+    the next "connected" event tells the page that it may have missed something. So a slow reader costs a bounded amount
+    of memory, does not delay others, and never misses a notification without noticing.
     """
 
     _subscribers: set[trio.MemorySendChannel[Notification]] = attrs.field(factory=set, init=False)
@@ -59,43 +59,43 @@ class NotificationService:
 
     @contextmanager
     def subscribe(self) -> Iterator[trio.MemoryReceiveChannel[Notification]]:
-        """Subscribe for as long as the block lasts.
+        """Subscribe for the duration of the block.
 
-        There is no await on the way in: all that is published from the first line of the block on arrives.
+        Entering it does not await anything: all that is published from the first line of the block on is received.
         """
-        inlet, outlet = trio.open_memory_channel[Notification](BACKLOG)
-        self._subscribers.add(inlet)
+        send, receive = trio.open_memory_channel[Notification](BACKLOG)
+        self._subscribers.add(send)
         try:
-            yield outlet
+            yield receive
         finally:
-            self._cut_off(inlet)
-            outlet.close()
+            self._drop(send)
+            receive.close()
 
     def publish(self, draft: Draft) -> Notification:
-        """Number a draft and hand it to every subscriber, without waiting for any of them."""
+        """Give a draft a number and send it to every subscriber, without waiting for any of them."""
         notification = Notification(next(self._numbers), draft.title, draft.text)
-        for inlet in tuple(self._subscribers):
+        for send in tuple(self._subscribers):
             try:
-                inlet.send_nowait(notification)
+                send.send_nowait(notification)
             except trio.WouldBlock:
-                self._cut_off(inlet)
+                self._drop(send)
         return notification
 
-    def _cut_off(self, inlet: trio.MemorySendChannel[Notification]) -> None:
-        self._subscribers.discard(inlet)
-        inlet.close()
+    def _drop(self, send: trio.MemorySendChannel[Notification]) -> None:
+        self._subscribers.discard(send)
+        send.close()
 
 
 async def stream(notifications: NotificationService) -> AsyncIterator[dict[str, Any]]:
-    """Tell one client of everything that is published while it is connected."""
-    with notifications.subscribe() as published:  # left when the client goes, and however else the stream may end
+    """Send one client everything that is published while it is connected."""
+    with notifications.subscribe() as published:  # exits when the client disconnects, and whenever else the stream ends
         yield {"event": "connected", "data": {"status": "ok"}}
         async for notification in published:
             yield {"event": "notification", "data": notification}
 
 
 def publish(notifications: NotificationService, body: Draft) -> Notification:
-    """Publish; what a plain handler returns is the response, as JSON. It waits for nothing, so it need not be async."""
+    """Publish. The return value is the response, as JSON. It awaits nothing, so it need not be async."""
     return notifications.publish(body)
 
 
@@ -108,7 +108,7 @@ controller = (
     )
 )
 
-app = App().provide(NotificationService).add(controller)  # a server makes one service when it starts
+app = App().provide(NotificationService).add(controller)  # the service is made once, when the server starts
 
 if __name__ == "__main__":
     run(app, bind="127.0.0.1:8000")

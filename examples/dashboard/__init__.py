@@ -4,9 +4,9 @@ Start it from the project's root, and open the address that it prints:
 
     python -m examples.dashboard
 
-The sampler is a task in the app's nursery. The first viewer starts it, it outlives every viewer, and if it ever fails
-the server stops, rather than show an old picture for ever. A connection's own nursery would be the wrong place: the
-task would end with the viewer that happened to start it.
+The sampler is a task in the app's nursery. The first viewer starts it, it outlives every viewer, and if it fails the
+server stops, rather than show old values for ever. The nursery of a request would be the wrong place: the task would
+end with the viewer that happened to start it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def page() -> Response:
 
 
 async def metrics(sampler: Sampler, aborted: Aborted, last_event_id: str | None) -> AsyncIterator[list[dict[str, Any]]]:
-    """Send what is kept in one batch, so that the plot is full at once, and then each sample as it is taken.
+    """Send the samples that are kept in one batch, so that the plot is full at once, and then each new sample.
 
-    A viewer that reconnects goes on after the last sample that it has seen.
+    A viewer that reconnects continues after the last sample that it has received.
     """
     seen = resume_after(last_event_id, sampler.newest)
     try:
@@ -50,14 +50,14 @@ async def metrics(sampler: Sampler, aborted: Aborted, last_event_id: str | None)
 
 
 def event(sample: Sample) -> dict[str, Any]:
-    """The event that carries a sample."""
+    """The event for a sample."""
     return {"event": "sample", "id": str(sample.number), "data": sample}
 
 
 def resume_after(last_event_id: str | None, newest: int) -> int:
-    """The number after which a viewer goes on: 0, from the start, for a new one.
+    """The number after which a viewer continues: 0, the start, for a new viewer.
 
-    Also for one whose last sample is still to come: it has seen it before this server was started.
+    Also for a viewer whose last sample is in the future: it received that one from a server that has been restarted.
     """
     if last_event_id is None or not (last_event_id.isascii() and last_event_id.isdecimal()):
         return 0
@@ -66,7 +66,7 @@ def resume_after(last_event_id: str | None, newest: int) -> int:
 
 
 def create_app(sampler: Sampler | None = None) -> App:
-    """Make an app with one sampler for all its viewers; tests bring their own."""
+    """Make an app with one sampler for all viewers; tests pass their own."""
     shared = sampler or Sampler()
 
     def running(app_nursery: trio.Nursery) -> Sampler:

@@ -1,7 +1,7 @@
-"""What this machine is doing, and how two looks at it make a sample.
+"""The counters of this machine, and how two readings make a sample.
 
-psutil's calls here are synchronous on purpose: each reads a file or two of /proc, which are made in memory, and all of
-them together take about a tenth of a millisecond. Moving them into a thread would cost more than that.
+The calls of psutil are synchronous on purpose: each reads a file or two of /proc, which are in memory, and all of them
+together take about a tenth of a millisecond. A thread would cost more than that.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ import trio
 
 @attrs.frozen
 class Reading:
-    """The machine's counters at one moment. The counters only grow; what they say lies between two readings.
+    """The machine's counters at one moment. They only grow; a sample is the difference of two readings.
 
     Attributes:
-        at: When they were read, in seconds of Trio's clock, which never jumps.
+        at: When they were read, in seconds of Trio's clock, which is never adjusted.
         wall_time: The same moment in Unix time, to show to people.
         cpu_busy: Seconds that all CPUs together have worked, since the machine started.
-        cpu_total: Seconds that they have existed.
+        cpu_total: Seconds that have passed, for all CPUs together.
         load: Tasks that run or want to, averaged over a minute, for each CPU.
         memory_used: Bytes that are not available to a new program.
-        memory_total: Bytes there are.
+        memory_total: Bytes that the machine has.
         received: Bytes that all network interfaces have received; loopback is one of them.
         sent: Bytes that they have sent.
     """
@@ -68,8 +68,8 @@ class Sample:
 def read_machine() -> Reading:
     """Read this machine's counters.
 
-    `psutil.cpu_percent()` would be shorter, but it remembers the last call for the whole process: whoever else calls
-    it shortens our interval. Counters disturb nobody.
+    `psutil.cpu_percent()` would be shorter, but it remembers the last call for the whole process: another caller would
+    shorten our interval. Counters have no such state.
     """
     busy, total = _cpu_seconds()
     memory = psutil.virtual_memory()
@@ -88,7 +88,7 @@ def read_machine() -> Reading:
 
 
 def compare(number: int, earlier: Reading, later: Reading) -> Sample:
-    """Make a sample of two readings, by the time that has really passed between them.
+    """Make a sample of two readings, by the time that has passed between them.
 
     Counters that went backwards (an interface was unplugged, a CPU switched off) count as no traffic and no work.
     """
@@ -109,7 +109,7 @@ def _rate(earlier: float, later: float, seconds: float) -> float:
 
 
 def _cpu_seconds() -> tuple[float, float]:
-    """Busy and total CPU time. Linux counts the time of guests twice: as theirs, and in `user` and `nice`."""
+    """Busy and total CPU time. Linux counts the time of guests twice: as `guest`, and in `user` and `nice`."""
     times = psutil.cpu_times()
     total = sum(times) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
     return total - times.idle - getattr(times, "iowait", 0.0), total

@@ -1,4 +1,4 @@
-"""One sampler for all viewers: it looks at the machine once a second, however many of them there are."""
+"""One sampler for all viewers: it reads the machine's counters once a second, however many viewers there are."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from .machine import Reading, Sample, compare, read_machine
 
 SECONDS_BETWEEN_SAMPLES = 1.0
 SAMPLES_KEPT = 120
-"""What the plot shows. It is also all that waits for a viewer who does not read: older ones are skipped."""
+"""The samples that the plot shows, and the most that wait for a slow viewer: it skips older ones."""
 
 
 @attrs.define(eq=False)
 class Sampler:
     """Takes samples and keeps the newest.
 
-    Viewers have no queues here. Each one knows the number of the last sample that it has seen and asks for newer ones.
+    Viewers have no queues. Each one knows the number of the last sample that it has received, and asks for newer ones.
 
     Attributes:
-        read: Reads the machine's counters; tests give their own.
+        read: Reads the machine's counters; tests pass their own.
     """
 
     read: Callable[[], Reading] = read_machine
@@ -31,7 +31,7 @@ class Sampler:
     _running: bool = attrs.field(default=False, init=False)
 
     def start(self, nursery: trio.Nursery) -> None:
-        """Start sampling in a nursery, unless that has been done already."""
+        """Start sampling in a nursery, unless it is already running."""
         if not self._running:
             self._running = True
             nursery.start_soon(self._run)
@@ -42,7 +42,7 @@ class Sampler:
         return self._samples[-1].number if self._samples else 0
 
     async def newer_than(self, number: int) -> list[Sample]:
-        """Wait until there are samples after that number, and give all that are kept: one or more, in order."""
+        """Wait until there are samples after a number, and return all of those that are kept, in order."""
         while self.newest <= number:
             await self._changed.wait()
         return [sample for sample in self._samples if sample.number > number]

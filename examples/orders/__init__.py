@@ -1,4 +1,4 @@
-"""Orders: a service whose state lives in a database, SQLite in a file or PostgreSQL, and whose changes are streamed.
+"""Orders: a service whose state is in a database, an SQLite file or PostgreSQL, and whose changes are streamed.
 
     pip install sqlalchemy "psycopg[binary]"
     python -m examples.orders
@@ -10,6 +10,6 @@ Place an order, follow it, and change it from another terminal:
     curl -N -H "Authorization: Bearer ada-token" http://127.0.0.1:8000/orders/1/events
     curl -H "Authorization: Bearer clerk-token" --json '{"status": "paid"}' http://127.0.0.1:8000/orders/1
 
-The modules, from the inside out: `domain` (values), `database` (transactions in threads), `repository` (rows become
-values), `service` (change, then tell), `users`, `controller` (routes), `app` (what makes what).
+The modules, lowest first: `domain` (values), `database` (transactions in threads), `repository` (from rows to values),
+`service` (change, then publish), `users`, `controller` (routes), `app` (services).
 """

@@ -1,4 +1,4 @@
-"""The app: which services there are, what makes them, and for how long they live."""
+"""The app: its services, their factories and scopes."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ("app", "create_app")
 
 
 def create_app(settings: DatabaseSettings) -> App:
-    """The orders, kept in a database."""
+    """The orders, stored in a database."""
     return (
         App()
         .provide(DatabaseSettings, value=settings)
         .provide(open_database)  # opened at start-up, closed after the last request
         .provide(Topics, MemoryTopics)
         .provide(SqlOrders)
-        .provide(Repository[Order], SqlOrders)  # the same one: what finds an order that a path names
+        .provide(Repository[Order], SqlOrders)  # the same object, which finds the order of a path parameter
         .provide(OrderService)
         .add(controller)
     )

@@ -1,7 +1,6 @@
-"""The orders over HTTP: list, place, look at, change, and follow.
+"""The orders over HTTP: list, place, show, change, and follow.
 
-Who it is (401) is found out before anything else, then the order (404), and whether they may (403): all of it before a
-stream begins.
+Authentication (401) comes first, then the order (404) and authorization (403): all of it before a stream starts.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ class Change:
 
 
 async def list_orders(orders: OrderService, user: User) -> Sequence[Order]:
-    """A customer's own orders; for a clerk all of them."""
+    """The orders of a customer; for a clerk all orders."""
     return await orders.list(None if user.clerk else user.name)
 
 
 async def place(orders: OrderService, user: User, body: NewOrder, url: Callable[..., str]) -> Response:
-    """Keep a new order, and say where it is."""
+    """Store a new order, and respond with its location."""
     order = await orders.place(body, user.name)
     return Response(order, status=201, headers={"location": url("orders.show", order=order)})
 
@@ -45,7 +44,7 @@ async def show(order: Order) -> Order:
 
 
 async def change(orders: OrderService, order: Order, body: Change) -> Order | None:
-    """Bring an order into another state."""
+    """Change the status of an order."""
     try:
         return await orders.set_status(order.id, body.status)
     except StatusConflict as conflict:
@@ -53,9 +52,9 @@ async def change(orders: OrderService, order: Order, body: Change) -> Order | No
 
 
 async def follow(orders: OrderService, order: Order) -> AsyncIterator[dict[str, Any]]:
-    """The order as it is, then all that happens to it.
+    """The order as it is now, then every update.
 
-    It subscribes first and reads the order again then: what happens in between may be told twice, but is never missed.
+    It subscribes first, and then reads the order again: an update in between may be sent twice, but is never missed.
     """
     updates = aiter(order.events)
     yield {"event": "order", "data": await orders.get(order.id)}

@@ -1,14 +1,14 @@
-"""The orders' tables, and the one way to them: a function that runs in a worker thread, inside one transaction.
+"""The tables of the orders, and access to them: a function that runs in a worker thread, inside one transaction.
 
-A thread cannot be cancelled, so Trio waits for it, and three things keep that harmless:
+A thread cannot be cancelled, so Trio waits for it. Three things keep the wait short:
 
-- Nothing in it waits without a limit. A connection is there (as many as there may be threads), a connect, a lock and a
-  statement each have a time-out, and where the server itself may be what hangs, the client keeps a time-out as well.
+- Nothing in it waits without a limit. A connection is available (there are as many as threads), a connect, a lock and a
+  statement each have a time-out, and since the server itself may hang, the client has a time-out as well.
 - A transaction begins and ends in one call in one thread. There is no await in it, so whatever happens to the task,
   the transaction is committed or rolled back and the connection is back in the pool when the task goes on.
 - A cancelled task's function is stopped before its next statement, so the task waits for one statement at most.
 
-Owns the engine and all that differs between SQLite and PostgreSQL. Knows nothing of orders but their columns.
+Owns the engine and all that differs between SQLite and PostgreSQL. It does not know orders beyond their columns.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ __all__ = ("Database", "DatabaseSettings", "UnusableURL", "metadata", "open_data
 T = TypeVar("T")
 
 CLOSE_SECONDS = 5.0
-"""How long closing may take, even for a task that is cancelled. It is local work: nobody is asked for anything."""
+"""The time limit for closing, also in a cancelled task. It is local work, without a round trip to the server."""
 
 PATIENCE_SECONDS = 1.0
-"""How much longer than the server this side waits for the end of a statement: its error says more than ours."""
+"""How much longer than the server's time-out the client waits: the server's error says more than ours."""
 
-STEPS_BETWEEN_LOOKS = 1_000
-"""Steps of SQLite's virtual machine between two looks at the time; a thousand take well below a millisecond."""
+STEPS_BETWEEN_CHECKS = 1_000
+"""Steps of SQLite's virtual machine between two checks of the deadline; a thousand take less than a millisecond."""
 
 CREATING_TABLES = 6_720_514
-"""An advisory lock of PostgreSQL: a number that whoever creates these tables agrees on."""
+"""The number of an advisory lock of PostgreSQL, for the processes that create these tables."""
 
 metadata = MetaData()
 orders = Table(
@@ -74,27 +74,27 @@ orders = Table(
 
 
 class UnusableURL(ValueError):
-    """The URL of a database that this example cannot keep its orders in; the message says what it can."""
+    """The URL of a database that this example does not support; the message names those that it does."""
 
 
 @attrs.frozen
 class DatabaseSettings:
-    """Where the orders are kept, and how long anybody waits for them.
+    """The database of the orders, and its time-outs.
 
     Attributes:
         url: `sqlite:///path` (a file; `sqlite:////path` from the root), or `postgresql://user@host/database` with
-            whatever else libpq understands as its query; a time-out in there goes before ours.
-        statement_seconds: How long one statement may take. It may wait for a lock for half of that.
-        connections: How many connections there are at most, and so how many threads.
+            parameters of libpq as its query; a time-out there takes precedence over ours.
+        statement_seconds: The time limit of a statement. It may wait for a lock for half of that.
+        connections: The most connections, and so the most threads.
     """
 
-    url: str = attrs.field(default="sqlite:///orders.db", repr=False)  # it may hold a password
+    url: str = attrs.field(default="sqlite:///orders.db", repr=False)  # it may contain a password
     statement_seconds: float = attrs.field(default=5.0, validator=validators.gt(0))
     connections: int = attrs.field(default=4, validator=validators.ge(1))
 
     @property
     def lock_seconds(self) -> float:
-        """How long a statement may wait for a lock."""
+        """The time limit for a statement's wait for a lock."""
         return self.statement_seconds / 2
 
 
@@ -103,10 +103,10 @@ class Database:
     """An open database; it may be used by any number of tasks at once.
 
     Attributes:
-        engine: SQLAlchemy's. Use it in `run` and `read` only: everywhere else it would block the whole program.
-        threads: One token for each connection, so that a thread never waits for one: its task does, and that can
-            be cancelled.
-        writers: How many may write at once.
+        engine: SQLAlchemy's engine. Use it in `run` and `read` only: elsewhere it would block the whole program.
+        threads: One token for each connection, so that a thread never waits for a connection: its task does, and
+            can be cancelled.
+        writers: The number of tasks that may write at the same time.
     """
 
     engine: Engine
@@ -116,13 +116,13 @@ class Database:
     async def run(self, work: Callable[[Connection], T]) -> T:
         """Run a function in a transaction: committed when it returns, rolled back when it raises.
 
-        If the task is cancelled before the function has begun, nothing happens. After that either all of it happens,
-        or the task is told that nothing did: by `trio.Cancelled`, or by the error that the function ended with. (Only
-        of a server that is lost during the commit itself nobody can say whether it has happened.)
+        If the task is cancelled before the function starts, nothing happens. After that either the whole transaction
+        happens, or none of it and the task gets an exception: `trio.Cancelled`, or the error of the function. (If the
+        connection is lost during the commit itself, it is unknown whether the commit has happened.)
 
         Args:
-            work: Gets the connection, in a worker thread. It must return values, and no result that is still to be
-                read: the connection belongs to somebody else by then.
+            work: Gets the connection, in a worker thread. It must return values, not a result that is yet to be read:
+                the connection is back in the pool by then.
 
         Raises:
             sqlalchemy.exc.OperationalError: A time-out, or no database.
@@ -131,9 +131,9 @@ class Database:
             return await self._in_thread(work, read_only=False)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run a function that only reads, and that the database holds to it; otherwise like `run`.
+        """Run a function in a read-only transaction, which the database enforces; otherwise like `run`.
 
-        Writers do not hold it up, on SQLite neither.
+        It does not wait for writers, on SQLite either.
         """
         return await self._in_thread(work, read_only=True)
 
@@ -143,16 +143,16 @@ class Database:
 
 @asynccontextmanager
 async def open_database(settings: DatabaseSettings) -> AsyncIterator[Database]:
-    """Create the tables that are missing, and close all connections when the block ends, however it does.
+    """Create the tables that are missing, and close all connections when the block ends.
 
-    Everything that uses the database must have ended by then; a nursery inside the block sees to that.
+    Everything that uses the database must have ended by then; use a nursery inside the block.
 
     Raises:
-        UnusableURL: This is no database that the orders can be kept in.
+        UnusableURL: This example does not support the database.
         sqlalchemy.exc.OperationalError: A time-out, or no database.
         trio.TooSlowError: The connections could not be closed in `CLOSE_SECONDS`.
     """
-    engine = _engine(settings)  # connects nowhere yet
+    engine = _engine(settings)  # does not connect yet
     writers = 1 if engine.dialect.name == "sqlite" else settings.connections
     database = Database(engine, trio.CapacityLimiter(settings.connections), trio.CapacityLimiter(writers))
     try:
@@ -160,7 +160,7 @@ async def open_database(settings: DatabaseSettings) -> AsyncIterator[Database]:
         yield database
     finally:
         with trio.fail_after(CLOSE_SECONDS, shield=True):
-            await trio.to_thread.run_sync(engine.dispose, abandon_on_cancel=True)  # or the limit would be none
+            await trio.to_thread.run_sync(engine.dispose, abandon_on_cancel=True)  # otherwise the limit has no effect
 
 
 # -- in the thread
@@ -174,7 +174,7 @@ def _in_transaction(engine: Engine, work: Callable[[Connection], T], read_only: 
 
 
 def _create_tables(connection: Connection) -> None:
-    """Create what is missing. Processes that start together take turns: "if not exists" is no lock in PostgreSQL."""
+    """Create what is missing. Processes that start together need a lock: "if not exists" does not take one."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(CREATING_TABLES)))
     metadata.create_all(connection)
@@ -194,8 +194,7 @@ def _engine(settings: DatabaseSettings) -> Engine:
             f"orders are kept in sqlite:///path or postgresql://user@host/database, not in {url.drivername}:"
         )
     engine = ENGINES[url.drivername](url, settings)
-    # Before a statement is on its way, and not `before_cursor_execute`, where SQLAlchemy takes any BaseException for
-    # the end of the connection.
+    # Not `before_cursor_execute`, where SQLAlchemy takes any BaseException for the end of the connection.
     event.listen(engine, "before_execute", _stop_if_cancelled)
     return engine
 
@@ -204,7 +203,7 @@ def _sqlite(url: URL, settings: DatabaseSettings) -> Engine:
     if url.database in {None, "", ":memory:"} or url.query:
         raise UnusableURL(
             "orders are kept in a file, whose URL is sqlite:///path and no more; in memory, each connection would have "
-            "a database of its own"
+            "a separate database"
         )
     engine = create_engine(url, connect_args={"timeout": settings.lock_seconds}, **_pool(settings))
     event.listen(engine, "connect", _prepare_sqlite)
@@ -223,12 +222,12 @@ def _sqlite(url: URL, settings: DatabaseSettings) -> Engine:
 
 
 class Statements:
-    """The statements of the transaction on one connection of SQLite: they end in time, and at the latest with it.
+    """The statements of the transaction on one connection of SQLite: their deadline, and their end.
 
-    SQLite asks every so many steps, in the thread that works, whether to give up. The time of a statement runs until
-    the next one begins, since rows are read in between. A result that nobody has read to its end would keep its
-    snapshot beyond the transaction, for as long as anything refers to it, a traceback perhaps; the connection could
-    not write any more then.
+    SQLite calls `late` after a number of steps, in the thread that runs the statement. The time of a statement runs
+    until the next one begins, since rows are read in between. A result that is not read to its end would keep its
+    snapshot beyond the transaction, for as long as anything refers to it, such as a traceback; the connection could not
+    write any more then.
     """
 
     def __init__(self) -> None:
@@ -236,33 +235,34 @@ class Statements:
         self._cursors: WeakSet[Any] = WeakSet()
 
     def begin(self, cursor: Any, seconds: float) -> None:
-        """A statement is about to begin."""
+        """Start the time of a statement."""
         self._deadline = time.monotonic() + seconds
         self._cursors.add(cursor)
 
     def end(self) -> None:
-        """The transaction is about to end, which is not limited."""
+        """Close all results. The commit or rollback that follows has no deadline."""
         self._deadline = math.inf
         for cursor in tuple(self._cursors):
             cursor.close()
         self._cursors.clear()
 
     def late(self) -> bool:
-        """Whether to give up."""
+        """Whether the deadline has passed."""
         return time.monotonic() >= self._deadline
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:
     statements = record.info[Statements] = Statements()
-    connection.set_progress_handler(statements.late, STEPS_BETWEEN_LOOKS)
-    with suppress(sqlite3.OperationalError):  # locked: another process is about to do so, and it is kept in the file
-        connection.execute("PRAGMA journal_mode = WAL")  # who reads does not wait for who writes
+    connection.set_progress_handler(statements.late, STEPS_BETWEEN_CHECKS)
+    with suppress(sqlite3.OperationalError):  # locked: another process is doing the same, and the file stores the mode
+        connection.execute("PRAGMA journal_mode = WAL")  # readers do not wait for writers
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    """Begin, before Python's sqlite3 does so by itself, and only when something is written.
+    """Begin a transaction explicitly: Python's sqlite3 begins one only before a statement that writes.
 
-    Who may write takes the lock for it at once: a reader that wants it later is refused if somebody has written since.
+    A transaction that may write takes the write lock at once: a reader that wants it later is refused if there was
+    another write in between.
     """
     read_only = connection.get_execution_options()["postgresql_readonly"]
     connection.exec_driver_sql(f"PRAGMA query_only = {read_only:d}")
@@ -287,16 +287,16 @@ def _postgresql(url: URL, settings: DatabaseSettings) -> Engine:
 
 
 def _libpq(url: URL, settings: DatabaseSettings) -> dict[str, Any]:
-    """The time-outs, but for those that the URL has brought itself."""
-    statement = max(1, math.ceil(settings.statement_seconds * 1_000))  # 0 would be no limit at all
+    """The time-outs, except those that the URL has."""
+    statement = max(1, math.ceil(settings.statement_seconds * 1_000))  # 0 would mean no limit
     server = {
         "statement_timeout": statement,
         "lock_timeout": max(1, math.ceil(settings.lock_seconds * 1_000)),
-        "idle_in_transaction_session_timeout": statement,  # this process is stopped, and holds locks
+        "idle_in_transaction_session_timeout": statement,  # if this process is stopped while it holds locks
     }
     ours = {
-        "connect_timeout": max(2, math.ceil(settings.statement_seconds)),  # libpq takes no less
-        "tcp_user_timeout": statement,  # the network is down: what was sent is not acknowledged
+        "connect_timeout": max(2, math.ceil(settings.statement_seconds)),  # the least that libpq accepts
+        "tcp_user_timeout": statement,  # if the network is down, what was sent is not acknowledged
         "keepalives_idle": max(1, math.ceil(settings.statement_seconds)),
     }
     options = [f"-c {name}={value}" for name, value in server.items()]
@@ -307,21 +307,21 @@ def _libpq(url: URL, settings: DatabaseSettings) -> dict[str, Any]:
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """A connection that gives up a server that has stopped answering.
+    """A connection that is closed when the server does not answer in time.
 
-    A server that is alive ends a statement that takes too long. One that hangs does not, while the system under it
-    goes on to acknowledge all that is sent: no time-out of TCP ever comes.
+    A working server ends a statement that takes too long. A server that hangs does not, while its operating system
+    still acknowledges all that is sent, so that no time-out of TCP expires.
 
     Attributes:
-        seconds: How long to wait for one answer. After that the connection is closed, so that the pool replaces it.
+        seconds: The time limit for one answer. After that the connection is closed, so that the pool replaces it.
     """
 
     seconds = 10.0
 
     def wait(self, gen: PQGen[T], *_: Any, **__: Any) -> T:
-        """Wait for an answer: all of psycopg's waiting on an open connection is done here.
+        """Wait for an answer: all waits of psycopg on an open connection are done here.
 
-        Its own would look after Ctrl-C and such between two looks at the socket, which never come in a worker thread.
+        psycopg's version polls so that Ctrl-C can interrupt it, which never happens in a worker thread.
         """
         deadline = time.monotonic() + self.seconds
         try:

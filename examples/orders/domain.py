@@ -1,7 +1,7 @@
-"""Orders as values: what one is, what may become of it, and what its followers are told.
+"""Orders as values: an order, the changes of its status, and its updates.
 
-Knows nothing of tables or of HTTP. What somebody else has sent is checked where it becomes a value, so that no
-database is asked to keep what it cannot.
+It does not know tables or HTTP. Received values are checked when they are made, so that the database gets no value that
+it cannot store.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LARGEST_QUANTITY = 1_000
 
 
 class Status(Enum):
-    """How far an order has come."""
+    """The status of an order."""
 
     OPEN = "open"
     PAID = "paid"
@@ -30,7 +30,7 @@ class Status(Enum):
 
     @property
     def may_follow(self) -> frozenset[Status]:
-        """The states out of which an order can come into this one."""
+        """The statuses from which an order can change to this one."""
         return MAY_FOLLOW[self]
 
 
@@ -43,12 +43,12 @@ MAY_FOLLOW = {
 
 
 class StatusConflict(Exception):
-    """An order is not in a state out of which it could come into the one that was asked for.
+    """An order cannot change from its current status to the wanted one.
 
     Attributes:
-        id: The order's.
-        current: The state that it is in, and stays in.
-        wanted: The state that was asked for.
+        id: The order's id.
+        current: The status that it has and keeps.
+        wanted: The wanted status.
     """
 
     def __init__(self, id: int, current: Status, wanted: Status) -> None:
@@ -60,11 +60,11 @@ class StatusConflict(Exception):
 
 @attrs.frozen
 class OrderUpdate:
-    """What the followers of an order are told.
+    """An event of an order.
 
     Attributes:
-        type: What has happened to it.
-        data: What there is to say about that; it can be written as JSON.
+        type: What has happened.
+        data: The details, which can be written as JSON.
     """
 
     type: str
@@ -73,14 +73,14 @@ class OrderUpdate:
 
 @attrs.frozen
 class Order(HasEvents[OrderUpdate]):
-    """An order as it was when it was read; its `events` are all that happens to it from now on.
+    """An order as it was when it was read. Its `events` are the updates from now on.
 
     Attributes:
-        id: Its number, which the database has given it.
-        customer: Who has ordered, and owns it.
-        item: What has been ordered.
-        quantity: How many of it.
-        status: How far it has come.
+        id: The number, which the database assigns.
+        customer: The user who placed the order.
+        item: The ordered item.
+        quantity: The number of items.
+        status: The status.
     """
 
     id: int
@@ -98,11 +98,11 @@ def _can_be_kept(_: object, field: attrs.Attribute[str], value: str) -> None:
 
 @attrs.frozen
 class NewOrder:
-    """What somebody orders; who that is stands elsewhere.
+    """The body of a request that places an order.
 
     Attributes:
-        item: What, in 1 to 200 characters.
-        quantity: How many of it, 1 to 1,000.
+        item: The item, in 1 to 200 characters.
+        quantity: The number of items, 1 to 1,000.
     """
 
     item: str = attrs.field(

@@ -1,6 +1,6 @@
-"""Orders in the database: rows become values here, each bound to its topic.
+"""Orders in the database: makes values of rows, each bound to its topic.
 
-Publishes nothing. Who changes an order through it tells the followers afterwards, when the change is there to be read.
+It publishes nothing. The caller of a change publishes the update afterwards, when the change can be read.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from .domain import NewOrder, Order, Status, StatusConflict
 __all__ = ("SqlOrders",)
 
 IDS_AT_ONCE = 500
-"""In one statement: databases allow only so many parameters."""
+"""Ids in one statement: databases limit the number of parameters."""
 
 LARGEST_ID = 2**63 - 1
-"""Of both databases. Larger numbers come from outside, and are errors there rather than orders not found."""
+"""The largest id in both databases, which raise an error for larger ones rather than find nothing."""
 
 
 @attrs.frozen(eq=False)
@@ -37,7 +37,7 @@ class SqlOrders:
         return (await self.get_many([id])).get(id)
 
     async def get_many(self, ids: Sequence[int], /) -> Mapping[int, Order]:
-        """Those orders that there are, by their ids, as they were at one time."""
+        """The orders that exist, by id, as they were at one moment."""
         wanted = sorted({id for id in ids if 0 < id <= LARGEST_ID})
         if not wanted:
             return {}
@@ -48,8 +48,8 @@ class SqlOrders:
         """The newest orders, newest first.
 
         Args:
-            customer: Only theirs.
-            limit: How many at most.
+            customer: Only the orders of this customer.
+            limit: The most orders.
         """
         query = select(orders).order_by(orders.c.id.desc()).limit(limit)
         if customer is not None:
@@ -58,18 +58,18 @@ class SqlOrders:
         return [self._order(row) for row in rows]
 
     async def create(self, new: NewOrder, customer: str) -> Order:
-        """Keep a new order; it is open."""
+        """Store a new order, with the status open."""
         values = {"customer": customer, "item": new.item, "quantity": new.quantity, "status": Status.OPEN.value}
         query = insert(orders).values(values).returning(orders)
         return self._order(await self._database.run(lambda connection: connection.execute(query).one()))
 
     async def set_status(self, id: int, status: Status) -> Order | None:
-        """Bring an order into another state; None if there is no such order.
+        """Change the status of an order; None if there is no such order.
 
-        Of several that try at once, one succeeds, and the others are told of the state that it has brought about.
+        Of several concurrent changes one succeeds, and the others get a conflict with the new status.
 
         Raises:
-            StatusConflict: It cannot come into that state out of the one that it is in.
+            StatusConflict: The order cannot change from its current status to that one.
         """
         if not 0 < id <= LARGEST_ID:
             return None
@@ -77,7 +77,7 @@ class SqlOrders:
         return None if row is None else self._order(row)
 
     def _order(self, row: Row[Any]) -> Order:
-        """The value of a row; in Trio's own thread, to which the topics belong."""
+        """The value of a row; in Trio's thread, since topics must not be used in another."""
         return Order(
             id=row.id,
             customer=row.customer,
@@ -97,7 +97,7 @@ def _rows(connection: Connection, ids: Sequence[int]) -> Sequence[Row[Any]]:
 
 
 def _set_status(connection: Connection, id: int, status: Status) -> Row[Any] | None:
-    """Change it if it is in the right state, in one statement, so that nobody comes in between."""
+    """Change the status if the current one allows it, in one statement, so that no other change comes in between."""
     change = (
         update(orders)
         .where(orders.c.id == id, orders.c.status.in_([before.value for before in status.may_follow]))

@@ -1,6 +1,6 @@
-"""What can be done with orders: the database is changed first, then those who follow are told.
+"""The operations on orders: each changes the database first, and then publishes the update.
 
-Owns that order of things. Knows nothing of HTTP, and of the database only what `SqlOrders` offers.
+Owns that sequence. It does not know HTTP, and of the database only `SqlOrders`.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class OrderService:
         return await self._orders.get(id)
 
     async def place(self, new: NewOrder, customer: str) -> Order:
-        """Keep a new order."""
+        """Store a new order."""
         return await self._orders.create(new, customer)
 
     async def set_status(self, id: int, status: Status) -> Order | None:
-        """Bring an order into another state, and tell those who follow it.
+        """Change the status of an order, and publish the update.
 
         Raises:
-            StatusConflict: It cannot come into that state.
+            StatusConflict: The order cannot change to that status.
         """
         order = await self._orders.set_status(id, status)
         if order is not None:

@@ -1,6 +1,6 @@
-"""Who may ask: the people behind the tokens.
+"""Users: authentication and authorization.
 
-The tokens are part of the example. A real service verifies tokens that somebody else issues: see
+The tokens are part of the example. A real service verifies tokens that another service issues: see
 docs/how-to/authenticate.md.
 """
 
@@ -17,7 +17,7 @@ __all__ = ("User", "authenticate", "is_clerk", "may_see")
 
 @attrs.frozen
 class User:
-    """Somebody who has shown a token."""
+    """The owner of a token."""
 
     name: str
     clerk: bool = False
@@ -29,10 +29,10 @@ authenticate = bearer(
 
 
 def may_see(user: User, order: Order) -> bool:
-    """Whether an order is a user's business: their own is, and every one is a clerk's."""
+    """Whether a user may see an order: their own, or, as a clerk, any order."""
     return user.clerk or order.customer == user.name
 
 
 def is_clerk(user: User) -> bool:
-    """Whether a user works here."""
+    """Whether a user is a clerk."""
     return user.clerk

@@ -2,6 +2,6 @@
 
     python -m examples.page
 
-starts all of them in one app; each module says at its head what to ask for. docs/explanation/the-page.md puts the
-page's code beside ours.
+serves all of them in one app; the docstring of each module has the requests to try. docs/explanation/the-page.md
+compares the page's code with ours.
 """

@@ -1,4 +1,4 @@
-"""The entry point: there is nothing to register. Routes are values, and the app is given them."""
+"""The app. There is no registry: routes are values, which are added to the app."""
 
 from __future__ import annotations
 

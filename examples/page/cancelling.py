@@ -1,4 +1,4 @@
-"""`aborted` cancels another operation: work that was begun for a client ends when that client goes.
+"""`aborted` cancels another operation: work that was started for a client ends when the client disconnects.
 
 curl -N http://127.0.0.1:8000/videos/tea/transcode      (interrupt it, and the transcoding stops)
 curl http://127.0.0.1:8000/videos/running
@@ -23,7 +23,7 @@ class Job:
 
 
 class Transcoder:
-    """Runs jobs beside the requests, in the app's nursery: a request that ends does not end them by itself."""
+    """Runs jobs in the app's nursery, so that they do not end with a request by themselves."""
 
     def __init__(self, app_nursery: trio.Nursery) -> None:
         self._nursery = app_nursery
@@ -56,7 +56,7 @@ async def transcode(
     video: str, transcoder: Transcoder, aborted: Aborted, nursery: trio.Nursery
 ) -> AsyncIterator[dict[str, Any]]:
     job = transcoder.begin(video)
-    nursery.start_soon(cancel_with, aborted, job)  # the request's own nursery: this ends with the request
+    nursery.start_soon(cancel_with, aborted, job)  # in the request's nursery, so that it ends with the request
 
     async for percent in job.progress:
         yield {"event": "progress", "data": percent}

@@ -1,4 +1,4 @@
-"""Client disconnect: `finally` runs when the client goes, and however else the stream may end.
+"""Client disconnect: `finally` runs when the client disconnects, and whenever else the stream ends.
 
 curl -N http://127.0.0.1:8000/events
 """
@@ -21,7 +21,7 @@ class BusEvent:
 
 
 class EventBus:
-    """Somebody else's bus, whose subscriptions have to be given back."""
+    """A bus of another library, whose subscribers have to unsubscribe."""
 
     def __init__(self) -> None:
         self.subscribers: set[trio.MemorySendChannel[BusEvent]] = set()

@@ -1,4 +1,4 @@
-"""Middleware and guards: who it is, whether they may, and then the stream.
+"""Middleware and guards: authenticate, authorize, and then stream.
 
 curl -N -H "Authorization: Bearer root" http://127.0.0.1:8000/dashboard/events
 curl -i -H "Authorization: Bearer guest" http://127.0.0.1:8000/dashboard/events

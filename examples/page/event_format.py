@@ -1,4 +1,4 @@
-"""What an event may hold: every field of the format, or only data.
+"""The fields of an event: all that the format has, or only data.
 
 curl -N http://127.0.0.1:8000/event-format
 """
@@ -26,8 +26,8 @@ async def route() -> AsyncIterator[Event]:
     # Only data.
     yield {"data": "hello"}  # data: hello
 
-    # The same as a value, which an editor completes and a type checker checks.
+    # The same as a ServerSentEvent, which an editor completes and a type checker checks.
     yield ServerSentEvent({"count": 2}, event="update", id="43")
 
-    # The end for good: an EventSource does not reconnect.
+    # The end of the stream: an EventSource does not reconnect.
     yield Done()

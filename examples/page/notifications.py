@@ -32,7 +32,7 @@ class NotificationService:
 
 
 async def stream(notifications: NotificationService) -> AsyncIterator[dict[str, Any]]:
-    published = notifications.subscribe()  # from here on nothing is missed
+    published = notifications.subscribe()  # nothing that is published from here on is missed
     yield {"event": "connected", "data": {"status": "ok"}}
 
     async for notification in published:

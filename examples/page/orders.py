@@ -1,10 +1,10 @@
-"""Streams beside plain HTTP routes, in one controller.
+"""Streams and plain HTTP routes in one controller.
 
 curl http://127.0.0.1:8000/orders
 curl -N http://127.0.0.1:8000/orders/1/events
 curl -X POST http://127.0.0.1:8000/orders/1/ship
 
-(examples/orders is the same with a database, authentication and a service that survives a restart.)
+(examples/orders is the same with authentication and a database, whose orders survive a restart.)
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Path parameters: a handler names them, and their annotations convert them.
+"""Path parameters: a handler takes them by name, and they are converted to their annotations.
 
 curl -N http://127.0.0.1:8000/rooms/kitchen/events
 curl -N http://127.0.0.1:8000/floors/3/events
@@ -16,7 +16,7 @@ async def by_params(params: PathParams) -> AsyncIterator[dict[str, Any]]:
     yield {"data": {"room": params.room_id}}
 
 
-async def by_name(floor: int) -> AsyncIterator[dict[str, Any]]:  # a path that holds no number is a 404
+async def by_name(floor: int) -> AsyncIterator[dict[str, Any]]:  # a path without a number is a 404
     yield {"data": {"floor": floor}}
 
 

@@ -31,7 +31,7 @@ class Ticket(HasEvents[TicketEvent]):
 
 @attrs.frozen
 class TicketParams:
-    """What a type checker then knows of `params`."""
+    """The type of `params`, for the type checker."""
 
     ticket: Reference[Ticket]
 
@@ -46,11 +46,11 @@ def tickets(topics: Topics) -> Repository[Ticket]:
 
 
 async def events(params: TicketParams) -> AsyncIterator[dict[str, Any]]:
-    """As on the page: the stream has begun when the ticket is looked for."""
+    """As on the page: the ticket is looked up after the stream has started."""
     ticket = await params.ticket  # Ticket | None
     if ticket is None:
         yield {"event": "error", "data": {"message": "Not found"}}
-        return  # to an EventSource this is a lost connection: it comes back, for ever
+        return  # an EventSource takes this for a lost connection, and reconnects for ever
 
     yield {"event": "connected", "data": {"subject": ticket.subject}}
 
@@ -59,7 +59,7 @@ async def events(params: TicketParams) -> AsyncIterator[dict[str, Any]]:
 
 
 async def follow(ticket: Ticket) -> AsyncIterator[dict[str, Any]]:
-    """The ticket has been found before the stream begins: where there is none, the answer is a 404."""
+    """The ticket is looked up before the stream starts: if there is none, the answer is a 404."""
     yield {"event": "connected", "data": {"subject": ticket.subject}}
 
     async for event in ticket.events:

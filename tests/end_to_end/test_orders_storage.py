@@ -78,7 +78,7 @@ class TestStorageOnSQLite(StorageBehaviour):
             add(connection)
             time.sleep(HURRY * 1.2)
 
-        monkeypatch.setattr(database_module, "STEPS_BETWEEN_LOOKS", 1)  # the commit, too, is looked at
+        monkeypatch.setattr(database_module, "STEPS_BETWEEN_CHECKS", 1)  # so that the commit is checked as well
         hurried.engine.dispose()  # so that it is on the next connection
         await hurried.run(work)
         assert await hurried.read(count) == 1
