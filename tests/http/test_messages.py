@@ -24,7 +24,7 @@ def request(*headers: tuple[bytes, bytes], **scope: Any) -> Request:
 # -- QueryParams
 
 
-def test_values_give_the_first_and_all_of_a_name() -> None:
+def test_a_name_has_a_first_value_and_all_values() -> None:
     values = QueryParams([("a", "1"), ("b", "2"), ("a", "3")])
     assert values["a"] == "1"
     assert values.get_all("a") == ("1", "3")
@@ -35,13 +35,13 @@ def test_values_give_the_first_and_all_of_a_name() -> None:
     assert repr(values) == "QueryParams({'a': ['1', '3'], 'b': ['2']})"
 
 
-def test_only_folded_values_ignore_case() -> None:
+def test_only_headers_ignore_case() -> None:
     assert Headers([("Accept", "x")])["aCCept"] == "x"
     assert Headers([("Accept", "x"), ("accept", "y")]).get_all("ACCEPT") == ("x", "y")
     assert "accept" not in QueryParams([("Accept", "x")])
 
 
-def test_values_are_equal_when_all_values_are() -> None:
+def test_query_parameters_are_equal_when_all_values_are() -> None:
     assert QueryParams([("a", "1"), ("a", "2")]) == QueryParams([("a", "1"), ("a", "2")])
     assert QueryParams([("a", "1"), ("a", "2")]) != QueryParams([("a", "1")])
     assert QueryParams([("a", "1")]) == {"a": "1"}
@@ -49,13 +49,13 @@ def test_values_are_equal_when_all_values_are() -> None:
     assert QueryParams([("a", "1")]) != "a"
 
 
-def test_values_cannot_be_hashed() -> None:
+def test_query_parameters_cannot_be_hashed() -> None:
     with pytest.raises(TypeError, match="unhashable"):
         hash(QueryParams([]))
 
 
 @given(st.lists(st.tuples(st.text(max_size=3), st.text(max_size=3))))
-def test_values_keep_everything_in_order(pairs: list[tuple[str, str]]) -> None:
+def test_query_parameters_keep_everything_in_order(pairs: list[tuple[str, str]]) -> None:
     values = QueryParams(pairs)
     assert set(values) == {name for name, _ in pairs}
     for name in values:
@@ -330,7 +330,7 @@ def test_accept(accept: str | None, leaves_room: bool, asks: bool) -> None:
     | st.lists(st.sampled_from(["text/event-stream", "text/*", "*/*", ";q=", "0", "1", ",", "a/b"])).map("".join)
 )
 @example("q=0")
-def test_any_accept_is_judged_and_who_asks_leaves_room(accept: str | None) -> None:
+def test_a_client_that_asks_for_a_stream_accepts_one(accept: str | None) -> None:
     assert accepts_event_stream(accept) or not asks_for_event_stream(accept)
 
 

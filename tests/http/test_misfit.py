@@ -17,7 +17,7 @@ from trio.testing import MockClock
 from trio_sse import App, Get, Post, QueryParams
 from trio_sse._http.body_reader import BodyReader
 from trio_sse._http.query_reader import QueryReader
-from trio_sse.errors import UnprocessableContent
+from trio_sse.errors import Conflict, UnprocessableContent
 from trio_sse.testing import TestClient
 
 
@@ -181,6 +181,27 @@ async def test_any_other_exception_is_a_mistake_in_the_program(error: Exception,
     client = TestClient(app)
     with pytest.raises(type(error), match="bug"):
         await client.get("/?it=1")
+
+
+@pytest.mark.parametrize("style", ["validator", "__attrs_post_init__", "__post_init__"])
+async def test_a_class_may_choose_the_status_itself(style: str, autojump_clock: MockClock) -> None:
+    model = model_that_raises(style, Conflict("It is taken."))
+
+    def by_path(params: Any) -> str:
+        return "read"
+
+    by_path.__annotations__["params"] = model
+    app = App().add(
+        Get("/").query(model).handle(lambda query: "read"),
+        Post("/").body(model).handle(lambda body: "read"),
+        *([] if style == "__post_init__" else [Get("/:it").handle(by_path)]),
+    )
+    client = TestClient(app)
+    replies = [await client.get("/?it=1"), await client.post("/", {"it": 1})]
+    if style != "__post_init__":  # a class for params is an attrs class
+        replies.append(await client.get("/1"))
+    for reply in replies:
+        assert (reply.status, reply.json()["detail"]) == (409, "It is taken.")
 
 
 @pytest.mark.parametrize("error", MISFITS, ids=repr)

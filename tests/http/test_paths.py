@@ -190,7 +190,7 @@ def test_a_decoded_path_with_half_of_a_character_is_a_bad_request() -> None:
         request_segments(raw_path_of("/\ud800"))
 
 
-# -- what is no pattern (the messages: test_build_errors)
+# -- texts that are not patterns (the messages: test_build_errors)
 
 
 @given(st.text(max_size=12))

@@ -10,6 +10,8 @@ from typing import Any, Generic, NamedTuple, NotRequired, TypedDict, TypeVar
 import attrs
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trio_sse import App, Get, Post, QueryParams
 from trio_sse._http.body_reader import BodyReader
@@ -186,6 +188,46 @@ def test_all_other_values_are_read_as_they_are_without_a_filter() -> None:
     price = Decimal("0.10000000000000000000000000000000001")
     wanted = Precise(price, 123456789012345678901234567890, 1e-7, [1.5, {"_admin": "😀"}])
     assert BodyReader.of(Precise).read(body) == wanted
+
+
+KINDS: list[Any] = [
+    Attrs,
+    Attrs | list[Attrs] | int | None,
+    dict[str, Attrs | list[Decimal]],
+    Pair,
+    Row,
+    First | Second,
+    RowA | RowB,
+    Keys,
+    Holder,
+    Node | str,
+]
+NAMES = ["x", "inner", "type", "children", "other"]
+JSON_VALUES: Any = st.recursive(
+    st.sampled_from([None, True, 0, 5, -1.5, 1e300, "", "5", "first", "second", "a", "b", "1.5", "x"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3)
+        | st.fixed_dictionaries({"type": st.sampled_from(["first", "second"]), "inner": inner, "x": inner})
+        | st.tuples(st.sampled_from(["a", "b"]), inner).map(list)
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+@given(value=JSON_VALUES)
+def test_a_body_without_private_fields_is_read_as_without_a_filter(kind: Any, value: Any) -> None:
+    body = json.dumps(value).encode()
+    reader = BodyReader.of(kind)
+    assert reader.filter is not None
+    try:
+        wanted = msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError:
+        with pytest.raises(UnprocessableContent):
+            reader.read(body)
+    else:
+        assert reader.read(body) == wanted
 
 
 class Strict(msgspec.Struct, forbid_unknown_fields=True):

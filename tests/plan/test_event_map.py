@@ -1,4 +1,4 @@
-"""Typed events: a value whose class gives the event its name."""
+"""Typed events: a value whose class determines the name of the event."""
 
 from __future__ import annotations
 

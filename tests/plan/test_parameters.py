@@ -1,4 +1,4 @@
-"""Path parameters: which model matches which, and what they become for those that ask. (Errors: test_build_errors.)"""
+"""Path parameters: which model matches which, and what steps get. (Errors: test_build_errors.)"""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ async def test_a_parameter_that_matches_no_model_stays_a_string(autojump_clock: 
     assert await get(route, "/7/8") == ["7", 8]
 
 
-# -- what those that ask may call it
+# -- what a step may annotate it as
 
 
 def parameters(*models: Any, **named_models: Any) -> PathParameters:
@@ -157,7 +157,7 @@ class TicketParams:
     note: str = "none"
 
 
-async def test_a_class_of_one_s_own_has_the_parameters_as_its_fields(autojump_clock: MockClock) -> None:
+async def test_a_class_of_the_application_has_the_parameters_as_its_fields(autojump_clock: MockClock) -> None:
     def handler(params: TicketParams) -> list[Any]:
         return [type(params).__name__, params.ticket.id, params.room + 1, params.note]
 
@@ -171,7 +171,7 @@ class RequiredParams:
     ticket: Ticket
 
 
-async def test_a_class_of_one_s_own_may_hold_a_required_model(autojump_clock: MockClock) -> None:
+async def test_a_class_of_the_application_may_have_a_required_model(autojump_clock: MockClock) -> None:
     def handler(params: RequiredParams) -> Any:
         return [params.ticket.id]
 

@@ -39,7 +39,7 @@ class Request:
 
     @property
     def path(self) -> str:
-        """The decoded path, as the server gives it. Routing works on the raw path."""
+        """The decoded path, as the server passes it. Routing uses the raw path."""
         return str(self.scope["path"])
 
     @property

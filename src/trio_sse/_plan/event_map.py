@@ -1,6 +1,7 @@
-"""Typed events: values whose class gives the event its name.
+"""Typed events: values whose class determines the name of the event.
 
-Owns the reading of a route's `.events(tick=Tick)`, made once a route. Pure.
+Owns the names that a route's `.events(tick=Tick)` assigns to classes; it is made once for each route. Pure. It does not
+encode events.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ __all__ = ("EventMap",)
 
 
 class EventMap:
-    """The classes that a route names."""
+    """The classes that a route names, with the name of each one's events."""
 
     def __init__(self, classes: tuple[tuple[str, type[Any]], ...]) -> None:
         self._names: dict[type[Any], str] = {cls: name for name, cls in classes}
         self._known: dict[type[Any], str | None] = {}
 
     def event(self, item: Any) -> Any:
-        """What to encode for an item that a handler has yielded.
+        """The event for an item that a handler yielded.
 
         Raises:
-            EventError: It is no event, and of no class that the route names.
+            EventError: The item is neither an event nor a value of a class that the route names.
         """
         if isinstance(item, ServerSentEvent):
             name = self._name(item.data) if item.event is None else None
