@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from trio_sse import QueryParams
 from trio_sse._http.body_reader import BodyReader
-from trio_sse._http.numbers import NUMBER, is_only_pythons_number
+from trio_sse._http.numbers import NUMBER, is_nonstandard_number
 from trio_sse._http.query_reader import QueryReader
 from trio_sse._http.segments import read_segment
 from trio_sse.errors import UnprocessableContent
@@ -125,4 +125,4 @@ def test_words_that_are_not_numbers_are_still_read() -> None:
 def test_what_passes_is_finite(text: str) -> None:
     if NUMBER.fullmatch(text):
         assert Decimal(text).is_finite()
-        assert not is_only_pythons_number(text)
+        assert not is_nonstandard_number(text)

@@ -16,8 +16,8 @@ from .._ground.text import ascii_lower, strip_blanks
 from ..errors import BadRequest, UnprocessableContent, UnsupportedMediaType
 from .headers import Headers
 from .input_filter import InputFilter
-from .misfit import MISFIT, explain
 from .type_info import type_info
+from .validation import VALIDATION_ERRORS, explain
 
 __all__ = ("BodyReader",)
 
@@ -76,7 +76,7 @@ class BodyReader:
             return self.decoder.decode(filtered)
         except RecursionError:
             raise BadRequest("The body is nested too deeply.") from None
-        except MISFIT as problem:
+        except VALIDATION_ERRORS as problem:
             if isinstance(problem, UnicodeDecodeError) or _is_malformed(problem):
                 raise BadRequest(f"The body is not JSON: {problem}") from None
             raise UnprocessableContent(f"The body does not fit: {explain(problem)}") from problem

@@ -18,7 +18,7 @@ import attrs
 import msgspec
 from msgspec import inspect
 
-from .numbers import is_only_pythons_number
+from .numbers import is_nonstandard_number
 from .type_info import OBJECTS, SEQUENCES, item_types, members, reachable
 
 __all__ = ("InputFilter", "private_fields")
@@ -116,7 +116,7 @@ class InputFilter:
     def _number(self, kinds: tuple[Any, ...], text: str, path: str) -> str:
         is_text = any(isinstance(each, inspect.StrType | inspect.AnyType) for each in kinds)
         is_number = any(isinstance(each, self.numbers) for each in kinds)
-        if is_number and not is_text and is_only_pythons_number(text):
+        if is_number and not is_text and is_nonstandard_number(text):
             raise msgspec.ValidationError(f"Expected a finite number - at `{path}`")
         return text
 
@@ -152,7 +152,7 @@ class InputFilter:
 def _object_type(kinds: tuple[Any, ...], value: Mapping[str, Any]) -> Any:
     """The type of a JSON object among the members of a union; None if there is none."""
     objects: list[Any] = [
-        each for each in kinds if isinstance(each, (*OBJECTS, inspect.DictType)) and not _is_row(each)
+        each for each in kinds if isinstance(each, (*OBJECTS, inspect.DictType)) and not _is_array_like(each)
     ]
     if len(objects) < 2:
         return objects[0] if objects else None
@@ -161,12 +161,12 @@ def _object_type(kinds: tuple[Any, ...], value: Mapping[str, Any]) -> Any:
 
 def _array_type(kinds: tuple[Any, ...], items: tuple[Any, ...]) -> Any:
     """The type of a JSON array among the members of a union; None if there is none."""
-    arrays: list[Any] = [each for each in kinds if isinstance(each, SEQUENCES) or _is_row(each)]
+    arrays: list[Any] = [each for each in kinds if isinstance(each, SEQUENCES) or _is_array_like(each)]
     if len(arrays) < 2:
         return arrays[0] if arrays else None
     return next((each for each in arrays if items[:1] == (each.tag,)), None)
 
 
-def _is_row(info: Any) -> bool:
+def _is_array_like(info: Any) -> bool:
     """Whether a class with fields is an array in JSON."""
     return isinstance(info, inspect.NamedTupleType) or getattr(info, "array_like", False)

@@ -11,13 +11,13 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-__all__ = ("NUMBER", "is_only_pythons_number")
+__all__ = ("NUMBER", "is_nonstandard_number")
 
 NUMBER: Final = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 """A finite number in ASCII digits."""
 
 
-def is_only_pythons_number(text: str) -> bool:
+def is_nonstandard_number(text: str) -> bool:
     """Whether Python would read a text as a number that is not a finite number in ASCII digits."""
     if NUMBER.fullmatch(text):
         return False

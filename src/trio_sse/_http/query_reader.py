@@ -14,8 +14,8 @@ import msgspec
 from ..errors import UnprocessableContent
 from .headers import QueryParams
 from .input_filter import InputFilter, private_fields
-from .misfit import MISFIT, explain
 from .type_info import OBJECTS, SEQUENCES, STRUCTURED, members, type_info
+from .validation import VALIDATION_ERRORS, explain
 
 __all__ = ("QueryReader",)
 
@@ -65,7 +65,7 @@ class QueryReader:
         try:
             given = given if self.filter is None else self.filter.apply(given)
             return msgspec.convert(given, self.model, strict=False)
-        except MISFIT as problem:
+        except VALIDATION_ERRORS as problem:
             raise UnprocessableContent(f"The query does not fit: {explain(problem)}") from problem
 
     def _value(self, name: str, found: tuple[str, ...]) -> Any:

@@ -11,8 +11,8 @@ from typing import Any
 
 from .._ground.calls import Call
 from .._ground.naming import type_name
-from .._http.misfit import MISFIT
 from .._http.paths import PathParams
+from .._http.validation import VALIDATION_ERRORS
 from .._plan.plan import QUERY_MODEL, Check, Fetch, Gather, Load, Make, ParseBody, ParseQuery, Plan, Provide, Refer
 from .._routes.models import Reference
 from ..errors import Forbidden, NotFound, StepError
@@ -77,7 +77,7 @@ def _to_params(model: type[Any], found: dict[str, Any]) -> Any:
     """The path parameters as a value of the user's class. If it refuses them, the path does not fit: 404."""
     try:
         return model(**found)
-    except MISFIT as problem:
+    except VALIDATION_ERRORS as problem:
         raise NotFound("There is nothing at this path.") from problem
 
 

@@ -1,4 +1,4 @@
-"""Misfits: values of a client that a model refuses, and what the client is told about them.
+"""Validation errors: what a model raises for a value that it does not accept, and what the client is told.
 
 Owns which exceptions count as the client's mistake, and the words of a 422. Pure. It does not know requests.
 
@@ -16,9 +16,9 @@ from typing import Final, cast
 import attrs
 import msgspec
 
-__all__ = ("MISFIT", "explain")
+__all__ = ("VALIDATION_ERRORS", "explain")
 
-MISFIT: Final = (ValueError, TypeError, AssertionError, LookupError, ArithmeticError)
+VALIDATION_ERRORS: Final = (ValueError, TypeError, AssertionError, LookupError, ArithmeticError)
 """What a constructor, a converter or a validator raises for a value that it does not accept: msgspec expects the first
 two, and `assert`, `CODES[value]` and `1 / value` raise the others. Any other exception is a mistake in the program, and
 answered with a 500."""
@@ -26,7 +26,9 @@ answered with a 500."""
 MAX_LENGTH: Final = 200
 """The most characters of a message, because msgspec quotes unknown names and the values of an enum."""
 
-LOCATED: Final = re.compile(r"(?P<text>.*) - at (?P<path>`.*`)", re.DOTALL)
+AT: Final = " - at "
+"""Stands between what msgspec says and the path of the value."""
+
 LENGTH: Final = re.compile(r"Length of '.*' must be (<=|>=) (\d+): \d+")
 BOUND: Final = re.compile(r"'.*?' must be (<|<=|>=|>) (.*?): .*", re.DOTALL)
 
@@ -38,12 +40,11 @@ def explain(problem: BaseException) -> str:
     """What a client is told: ``Expected `int`, got `str` - at `$.items[0].count` ``.
 
     Args:
-        problem: msgspec's ValidationError, or one of `MISFIT` that a class raised itself.
+        problem: msgspec's ValidationError, or one of `VALIDATION_ERRORS` that a class raised itself.
     """
-    text, path = str(problem), "`$`"
-    located = LOCATED.fullmatch(text)
-    if located is not None:
-        text, path = located["text"], located["path"]
+    text, at, path = str(problem).rpartition(AT)
+    if not at:
+        text, path = path, "`$`"
     cause = problem.__cause__ if isinstance(problem, msgspec.ValidationError) else problem
     if cause is None:
         return _located(text, path)
@@ -54,8 +55,11 @@ def explain(problem: BaseException) -> str:
 
 
 def _located(text: str, path: str) -> str:
-    short = text if len(text) <= MAX_LENGTH else text[:MAX_LENGTH] + "…"
-    return short if path == "`$`" else f"{short} - at {path}"
+    return _shortened(text) if path == "`$`" else f"{_shortened(text)}{AT}{_shortened(path)}"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= MAX_LENGTH else text[:MAX_LENGTH] + "…"
 
 
 def _words(error: BaseException) -> str:

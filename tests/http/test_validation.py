@@ -1,4 +1,4 @@
-"""Misfits: what a client is told about a value that a model refuses, and which exceptions are its mistake."""
+"""Validation errors: what a client is told about a value that a model refuses, and which exceptions count."""
 
 from __future__ import annotations
 
@@ -126,6 +126,25 @@ def test_a_message_is_short_whatever_a_client_sends() -> None:
     assert caught.value.detail.endswith("x… - at `$.it`")
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "x" * 3_000_000,
+        " - at `" * 400_000,
+        "'a' must be >= " * 200_000,
+        "Length of '" * 200_000,
+        " - at `" + "y" * 9999,
+    ],
+)
+def test_a_message_takes_no_longer_for_long_values(value: str) -> None:
+    """No pattern that needs more than linear time is matched with a client's text."""
+    model = attrs.make_class("Model", {"it": attrs.field(type=str, validator=validators.lt(""))})
+    for kind, body in ((Colour, value), (model, {"it": value})):
+        with pytest.raises(UnprocessableContent) as caught:
+            BodyReader.of(kind).read(msgspec.json.encode(body))
+        assert len(caught.value.detail) < 500
+
+
 def test_a_converter_does_not_run_for_a_model() -> None:
     """msgspec sets the fields itself; attrs' converters are for the constructor."""
     model = attrs.make_class("Model", {"it": attrs.field(type=str, converter=str.upper)})
@@ -134,7 +153,7 @@ def test_a_converter_does_not_run_for_a_model() -> None:
 
 # -- which exceptions are the client's mistake
 
-MISFITS = [
+ERRORS = [
     ValueError("own words"),
     UnicodeEncodeError("ascii", "\ud800", 0, 1, "no"),
     TypeError("x"),
@@ -159,7 +178,7 @@ def model_that_raises(style: str, error: BaseException) -> Any:
             return dataclasses.make_dataclass("Model", [("it", int, 1)], namespace={style: raises})
 
 
-@pytest.mark.parametrize("error", MISFITS, ids=repr)
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
 @pytest.mark.parametrize("style", ["validator", "__attrs_post_init__", "__post_init__"])
 async def test_what_a_class_raises_for_a_value_is_a_422(
     style: str, error: Exception, autojump_clock: MockClock
@@ -169,7 +188,7 @@ async def test_what_a_class_raises_for_a_value_is_a_422(
         Get("/").query(model).handle(lambda query: "read"), Post("/").body(model).handle(lambda body: "read")
     )
     place = " - at `$.it`" if style == "validator" else ""
-    words = ("own words" if error is MISFITS[0] else "Invalid value") + place
+    words = ("own words" if error is ERRORS[0] else "Invalid value") + place
     for reply in (await TestClient(app).get("/?it=1"), await TestClient(app).post("/", {"it": 1})):
         assert reply.status == 422
         assert reply.json()["detail"].endswith(f"does not fit: {words}")
@@ -204,7 +223,7 @@ async def test_a_class_may_choose_the_status_itself(style: str, autojump_clock: 
         assert (reply.status, reply.json()["detail"]) == (409, "It is taken.")
 
 
-@pytest.mark.parametrize("error", MISFITS, ids=repr)
+@pytest.mark.parametrize("error", ERRORS, ids=repr)
 @pytest.mark.parametrize("style", ["validator", "converter", "__attrs_post_init__"])
 async def test_path_parameters_that_a_class_refuses_are_a_path_that_does_not_fit(
     style: str, error: Exception, autojump_clock: MockClock
