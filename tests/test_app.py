@@ -121,7 +121,7 @@ async def test_the_routes_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> 
         calls.append(1)
         return plan_all(*args)
 
-    monkeypatch.setattr("trio_sse.app.plan_all", counting)
+    monkeypatch.setattr("trio_sse._runtime.compiled_app.plan_all", counting)
     client = TestClient(App().add(Get("/").handle(lambda: 1)))
     for _ in range(5):
         await client.get("/")

@@ -8,60 +8,29 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from functools import cached_property
 from typing import Any, Final, Self
 
 import attrs
-import trio
 
 from ._ground.naming import nearest, type_name
 from ._ground.time_limits import CLEANUP_TIMEOUT
-from ._http.headers import Headers, QueryParams
-from ._http.paths import PathParams
-from ._http.request import Request
-from ._plan.plan import Plan
-from ._plan.planner import plan_all
-from ._plan.router import Router
-from ._plan.services import ResolvedProvider, ServiceGraph
-from ._plan.urls import Urls
 from ._routes.controllers import Controller
 from ._routes.limits import Limits
 from ._routes.providers import Provider, Scope, make_provider, value_provider
 from ._routes.routes import Route
-from ._runtime.abort import Aborted
-from ._runtime.admission import Admission
-from ._runtime.connection import Receive
-from ._runtime.counters import StreamCounters
-from ._runtime.dispatch import Dispatcher
-from ._runtime.responder import Settings
-from ._runtime.server_extension import Draining
-from ._runtime.services import live
-from ._runtime.writer import Send
+from ._runtime.app_context import Settings
+from ._runtime.compiled_app import CompiledApp, compile_app
+from ._runtime.dispatch import answer
+from ._runtime.services import run_services
+from .asgi import Receive, Send
 from .errors import BuildError
 from .statistics import Statistics
 from .wire import JSONEncoder, encode_json
 
 __all__ = ("App",)
-
-TYPES: Final[Mapping[str, Any]] = {
-    "aborted": Aborted,
-    "app_nursery": trio.Nursery,
-    "body": bytes,
-    "cookies": Mapping,
-    "count_as": Callable,
-    "draining": Draining,
-    "expire_at": Callable,
-    "headers": Headers,
-    "last_event_id": str | None,
-    "nursery": trio.Nursery,
-    "params": PathParams,
-    "query": QueryParams,
-    "request": Request,
-    "statistics": Callable,
-    "url": Callable,
-}
 
 NOT_GIVEN: Final = object()
 
@@ -205,11 +174,11 @@ class App:
         Raises:
             URLError: There is no such route, a parameter is missing or not its own, or its value does not fit.
         """
-        return self._urls.make(name, values)
+        return self._compiled.urls.make(name, values)
 
     def statistics(self) -> Statistics:
         """What the app's streams have done in this process; steps and handlers take it as `statistics`."""
-        return self._settings.meter.read()
+        return self._compiled.context.counters.read()
 
     def check(self) -> None:
         """Check all services and routes, and compile them.
@@ -217,7 +186,7 @@ class App:
         Raises:
             BuildError: A mistake in a service or a route, or between two; the message says which and what to do.
         """
-        self._urls  # noqa: B018 - a cached property: looking is making, of all that it is made of as well
+        _ = self._compiled  # a cached property: to read it is to compile
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[dict[str, Any]]:
@@ -230,14 +199,14 @@ class App:
             What belongs into the lifespan's state, from where requests take services and `app_nursery`.
         """
         self.check()
-        async with live(self._made_at_start, self.cleanup_timeout) as life:
-            yield {self._state_key: life}
+        async with run_services(self._compiled.services, self.cleanup_timeout) as state:
+            yield {self._compiled.context.state_key: state}
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
         match scope["type"]:
             case "http":
-                await self._dispatcher.serve(Request(scope), receive, send)
+                await answer(self._compiled, scope, receive, send)
             case "lifespan":
                 await self._live(scope, receive, send)
             case "websocket":
@@ -246,53 +215,17 @@ class App:
                 raise NotImplementedError(f"the ASGI scope type {other!r} is unknown")
 
     @cached_property
-    def _wiring(self) -> ServiceGraph:
-        return ServiceGraph(self.providers, TYPES)
-
-    @cached_property
-    def _plans(self) -> tuple[Plan, ...]:
-        return plan_all(self.routes, TYPES, self._wiring)
-
-    @cached_property
-    def _router(self) -> Router:
-        return Router(self._plans)
-
-    @cached_property
-    def _urls(self) -> Urls:
-        return Urls(self._plans, self._router.answers)
-
-    @property
-    def _made_at_start(self) -> tuple[ResolvedProvider, ...]:
-        return self._wiring.at_start(token for plan in self._plans for token in plan.services)
-
-    @cached_property
-    def _dispatcher(self) -> Dispatcher:
-        return Dispatcher(
-            router=self._router,
-            limits=self.limits,
-            settings=self._settings,
-            cleanup_timeout=self.cleanup_timeout,
-            send_seconds=self.send_timeout,
-        )
-
-    @cached_property
-    def _settings(self) -> Settings:
-        admission = Admission(self.limits)
-        return Settings(
+    def _compiled(self) -> CompiledApp:
+        settings = Settings(
             json=self.json,
             error_event=self.error_event,
-            state_key=self._state_key,
-            url=self.url,
+            cleanup_timeout=self.cleanup_timeout,
+            send_timeout=self.send_timeout,
             wall_clock=self.wall_clock,
-            reconnect=self.reconnect_delay,
-            admission=admission,
-            meter=StreamCounters(lambda: admission.full),
+            reconnect_delay=self.reconnect_delay,
+            limits=self.limits,
         )
-
-    @property
-    def _state_key(self) -> str:
-        """Where its life is in the server's state: two apps that are mounted side by side have one each."""
-        return f"trio_sse.app:{id(self):x}"
+        return compile_app(self.routes, self.providers, settings)
 
     async def _live(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()

@@ -29,7 +29,7 @@ from ._ground.calls import Call, Kind, kind_of
 from ._ground.naming import describe
 from ._ground.signatures import UNIONS, UNKNOWN, parameters_of, return_annotation
 from ._http.credentials import UNREADABLE, Scheme, basic_scheme, bearer_scheme, cookie_scheme, header_scheme
-from ._runtime.services import call_plainly
+from ._runtime.steps import call
 from .errors import BuildError, HTTPException, StepError, Unauthorized
 
 __all__ = ("api_key", "basic", "bearer", "cookie", "fixed_passwords", "fixed_secrets", "same_secret")
@@ -216,8 +216,8 @@ class _Verifier:
         """
         # A parameter whose name is not among the values has a default: the planner has checked that.
         sources = tuple((name, name) for name in self.signature.parameters if name in values)
-        call = Call(functools.partial(self.function, *credentials), self.kind, sources)
-        principal = await call_plainly(call, values)
+        verify = Call(functools.partial(self.function, *credentials), self.kind, sources)
+        principal = await call(verify, values)
         if isinstance(principal, bool):
             raise StepError(f"{self.name}: the verifier returned {principal}; {ANSWERS}")
         return principal

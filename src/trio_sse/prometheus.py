@@ -111,8 +111,8 @@ class _Streams(Collector):
             CounterMetricFamily,
             "trio_sse_requests_refused",
             "Requests that have been refused, by the detail of the response.",
-            ("detail",),
-            {(detail,): count for detail, count in self.statistics.refused.items()},
+            ("reason",),
+            {(reason,): count for reason, count in self.statistics.refused.items()},
         )
 
 

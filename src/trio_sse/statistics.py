@@ -42,8 +42,9 @@ class Statistics:
         events: Events that have been sent.
         bytes: Bytes that have been sent, without headers.
         ended: Streams that have ended, by reason; see `RouteStatistics`.
-        refused: Requests that have been refused for now, by the detail of the response; `other` after a hundred
-            different details.
+        refused: Requests that have been refused for now, by the reason: `streams`, `streams_per_second`,
+        `streams_per_client`,
+            `shutdown`, `connections`, or `app` for what a step of the app raised.
         routes: The same for each route, by its label, such as `SSE /orders/:order/events`.
         full: Whether as many streams are open as `Limits(streams=…)` allows.
     """

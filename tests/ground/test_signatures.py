@@ -17,7 +17,7 @@ import pytest
 from trio_sse import Headers
 from trio_sse._ground.naming import describe, name_of, nearest, type_name
 from trio_sse._ground.signatures import UNKNOWN, Parameter, field_annotations, fits, parameters_of, return_annotation
-from trio_sse._plan.built_in_names import BUILT_IN
+from trio_sse._runtime.built_in_names import BUILT_IN
 from trio_sse.errors import BuildError
 
 if TYPE_CHECKING:

@@ -12,7 +12,9 @@ from trio.testing import MockClock
 from trio_sse import App, Get, PathParams, Reference, Route, required
 from trio_sse._ground.signatures import Parameter
 from trio_sse._plan.parameters import PathParameters
+from trio_sse._plan.services import ServiceGraph
 from trio_sse._routes.models import parameter_names
+from trio_sse._runtime.built_in_names import BUILT_IN
 from trio_sse.errors import BuildError
 from trio_sse.models import MemoryRepository, Repository
 from trio_sse.testing import TestClient
@@ -72,14 +74,14 @@ def test_a_class_matches_its_name_in_each_style_with_or_without_ref(model: str, 
 @pytest.mark.parametrize("name", ["ticket", "Ticket", "ticketRef", "TicketRef", "ticket_ref"])
 def test_a_path_parameter_of_such_a_name_becomes_a_reference(name: str) -> None:
     route = Get(f"/x/:id/:{name}").types(Ticket).handle(lambda: None)
-    (plan,) = app_of(route)._plans
+    (plan,) = app_of(route)._compiled.plans
     assert plan.models == ((name, Ticket, "id"),)
     assert plan.params == (("id", None), (name, int))
 
 
 @pytest.mark.parametrize("name", ["order_item", "orderItem", "OrderItem", "orderItemRef", "order_item_ref"])
 def test_a_name_of_several_words_is_matched_in_every_style(name: str) -> None:
-    (plan,) = app_of(Get(f"/:{name}").types(OrderItem).handle(lambda: None))._plans
+    (plan,) = app_of(Get(f"/:{name}").types(OrderItem).handle(lambda: None))._compiled.plans
     assert plan.params == ((name, UUID),)
 
 
@@ -92,7 +94,7 @@ def test_no_other_name_is_matched(name: str) -> None:
 
 def test_a_parameter_that_is_named_needs_no_likeness() -> None:
     route = Get("/:a/:ticket").types(a=OrderItem, ticket=required(Ticket)).handle(lambda: None)
-    (plan,) = app_of(route)._plans
+    (plan,) = app_of(route)._compiled.plans
     assert plan.models == (("a", OrderItem, "id"), ("ticket", Ticket, "id"))
 
 
@@ -106,7 +108,7 @@ async def test_a_parameter_that_matches_no_model_stays_a_string(autojump_clock: 
 
 def parameters(*models: Any, **named_models: Any) -> PathParameters:
     route = Get("/:ticket/:room").types(*models, **named_models)
-    return PathParameters(route, app_of(route)._wiring)
+    return PathParameters(route, ServiceGraph(app_of(route).providers, BUILT_IN))
 
 
 @pytest.mark.parametrize("wanted", [Any, Reference, Reference[Ticket], Reference[Special], Reference[Any], object, T])

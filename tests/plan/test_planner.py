@@ -13,9 +13,10 @@ import pytest
 
 from trio_sse import SSE, Get, Post, Request, Route, any_of
 from trio_sse._ground.calls import Kind
-from trio_sse._plan.plan import Check, ParseBody, ParseQuery, Plan, Provide
+from trio_sse._plan.plan import Plan, RunGuard, RunReadBody, RunReadQuery, RunUse
 from trio_sse._plan.planner import make_plan
 from trio_sse._routes.steps import DEFAULT_MAX_BODY
+from trio_sse._runtime.built_in_names import BUILT_IN
 from trio_sse.errors import BuildError
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class Service:
 
 
 def plan(route: Route) -> Plan:
-    return make_plan(route, {"request": Request, "body": bytes})
+    return make_plan(route, BUILT_IN)
 
 
 async def authenticate(request: Request) -> User:
@@ -77,8 +78,8 @@ def test_a_plan_holds_all_that_a_request_needs() -> None:
     )
     made = plan(route)
     provide, check = made.operations
-    assert isinstance(provide, Provide)
-    assert isinstance(check, Check)
+    assert isinstance(provide, RunUse)
+    assert isinstance(check, RunGuard)
     assert (provide.name, provide.fields, provide.call.takes) == ("user", (), ("request",))
     assert [call.takes for call in check.calls] == [("user",), ("user", "room")]
     assert made.handler.takes == ("site", "user", "last_event_id")
@@ -108,7 +109,7 @@ def test_what_a_partial_has_bound_is_not_filled() -> None:
 def test_the_public_fields_of_an_attrs_value_become_names() -> None:
     made = plan(Get("/").use(auth).guard(is_admin).handle(lambda scopes: None))
     provide = made.operations[0]
-    assert isinstance(provide, Provide)
+    assert isinstance(provide, RunUse)
     assert (provide.name, provide.fields) == (None, ("user", "scopes"))
     with pytest.raises(BuildError, match="'_token', which nothing provides"):
         plan(Get("/").use(auth).handle(lambda _token: None))
@@ -260,20 +261,20 @@ def model(body: User) -> None: ...
 
 def test_a_raw_body_is_read_once_where_it_is_asked_for_first() -> None:
     made = plan(Post("/").guard(raw).guard(raw).handle(raw))
-    assert [type(operation) for operation in made.operations] == [ParseBody, Check, Check]
-    assert made.operations[0] == ParseBody(None)
+    assert [type(operation) for operation in made.operations] == [RunReadBody, RunGuard, RunGuard]
+    assert made.operations[0] == RunReadBody(None)
     assert made.max_body == DEFAULT_MAX_BODY
 
 
 def test_a_guard_may_see_the_raw_body_before_it_is_read_into_a_model() -> None:
     made = plan(Post("/").guard(raw).body(User, max_size=10).handle(model))
-    assert [type(operation) for operation in made.operations] == [ParseBody, Check, ParseBody]
+    assert [type(operation) for operation in made.operations] == [RunReadBody, RunGuard, RunReadBody]
     assert made.max_body == 10
 
 
 def test_readers_stand_where_they_were_declared() -> None:
     made = plan(Post("/").use(user=authenticate).query(User).guard(is_admin).body(User).handle(model))
-    assert [type(operation) for operation in made.operations] == [Provide, ParseQuery, Check, ParseBody]
+    assert [type(operation) for operation in made.operations] == [RunUse, RunReadQuery, RunGuard, RunReadBody]
 
 
 def test_a_body_that_nobody_asks_for_is_not_kept() -> None:

@@ -19,6 +19,7 @@ from trio_sse import SSE, Delete, Get, HTTPError, NotFound, Post, Route
 from trio_sse._http.paths import request_segments
 from trio_sse._plan.planner import make_plan
 from trio_sse._plan.router import Router
+from trio_sse._runtime.built_in_names import BUILT_IN
 from trio_sse.errors import BuildError, MethodNotAllowed, NotAcceptable
 
 EVENTS = "text/event-stream"
@@ -37,7 +38,7 @@ def text_name(name: str) -> None: ...
 
 
 def router(*routes: Route) -> Router:
-    return Router(make_plan(route, {}) for route in routes)
+    return Router(make_plan(route, BUILT_IN) for route in routes)
 
 
 def ask(table: Router, method: str, path: str, accept: str | None = None) -> str:

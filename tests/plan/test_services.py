@@ -70,11 +70,11 @@ def answer() -> None: ...
 
 def order(app: App) -> list[Any]:
     """The tokens of what is made at start-up, in order."""
-    return [recipe.key.token for recipe in app._made_at_start]
+    return [recipe.key.token for recipe in app._compiled.services]
 
 
 def recipe(app: App, token: Any) -> ResolvedProvider:
-    return app._wiring.recipes[token]
+    return app._compiled.graph.recipes[token]
 
 
 def sources(app: App, token: Any) -> dict[str, Any]:
@@ -212,7 +212,7 @@ def make_box() -> Box[Any]:
 def test_an_alias_with_other_arguments_is_another_service() -> None:
     app = App().provide(Box[int], make_box).provide(Box[str], make_box).provide(wants_generic)
     assert sources(app, Store) == {"of_ints": Box[int], "of_texts": Box[str]}
-    assert Box[bytes] not in app._wiring
+    assert Box[bytes] not in app._compiled.graph
 
 
 def wants_replica(main: Pool, replica: Replica, other: Annotated[Pool, "unknown"]) -> Store:
@@ -295,7 +295,7 @@ def make_files() -> Files:
 
 def makers(app: App) -> dict[Any, Any]:
     """What is called for each token; for one that is another's service, that one's key."""
-    calls = {token: each.call for token, each in app._wiring.recipes.items()}
+    calls = {token: each.call for token, each in app._compiled.graph.recipes.items()}
     return {token: call.keys[0] if call.takes == ("service",) else call.function for token, call in calls.items()}
 
 

@@ -65,7 +65,7 @@ def app_of(kind: Any) -> App:
 
 def read(app: App, url: str) -> dict[str, Any]:
     """What the router makes of a URL, as a server passes it on."""
-    match = app._router.match("GET", request_segments(url.encode("ascii")), None)
+    match = app._compiled.router.match("GET", request_segments(url.encode("ascii")), None)
     return {"route": match.plan.route.name, **match.params}
 
 

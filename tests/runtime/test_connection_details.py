@@ -30,7 +30,7 @@ class Taken(list[Message]):
 
 
 def connection_of(taken: Taken, link: ServerExtension | None = None) -> Connection:
-    return Connection(nothing_comes, taken.send, label="GET /", max_body=100, cleanup_timeout=5, link=link)
+    return Connection(nothing_comes, taken.send, label="GET /", max_body=100, cleanup_timeout=5, extension=link)
 
 
 # -- reasons
@@ -145,6 +145,7 @@ async def test_a_message_that_does_not_say_that_more_comes_is_the_last() -> None
     read = []
 
     async def work() -> None:
+        assert connection.body is not None
         read.append(await connection.body.read())
 
     async def finish(error: Exception | None) -> None:
@@ -167,11 +168,11 @@ async def test_the_servers_short_way_is_taken_for_the_body(autojump_clock: MockC
     connection = connection_of(taken, ServerExtension(Drain(), try_write=try_write, send=taken.send))
 
     async def work() -> None:
-        await connection.out.start(200, ())
-        await connection.out.write(b"data")
+        await connection.writer.start(200, ())
+        await connection.writer.write(b"data")
 
     async def finish(error: Exception | None) -> None:
-        await connection.out.end()
+        await connection.writer.end()
 
     await connection.run(work, finish)
     assert short == [b"data"]
@@ -182,7 +183,7 @@ async def test_the_servers_short_way_is_taken_for_the_body(autojump_clock: MockC
 async def test_a_request_that_has_ended_takes_no_part_in_a_later_drain(autojump_clock: MockClock) -> None:
     drain, told = Drain(), list[str]()
     connection = connection_of(Taken(), ServerExtension(drain))
-    connection.when_draining = lambda: told.append("drain")
+    connection.on_drain = lambda: told.append("drain")
 
     async def work() -> None:
         assert connection.draining is drain.draining

@@ -126,7 +126,7 @@ async def test_a_datetime_without_a_zone_is_an_error(autojump_clock: MockClock) 
         await stream.ended()
         error = stream.claim_error()
     assert isinstance(error, ValueError)
-    assert str(error) == f"{naive!r} has no time zone, so it is no moment; make it with tz=UTC"
+    assert str(error) == f"{naive!r} has no time zone, so it is not a moment; make it with tz=UTC"
     assert stream.status == 500
 
 

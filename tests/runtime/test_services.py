@@ -215,7 +215,7 @@ async def test_what_a_class_gives_when_it_is_entered_has_to_be_one(autojump_cloc
 
     (message,) = await start(App().provide(Odd))
     assert message["type"] == "lifespan.startup.failed"
-    assert "entering Odd gave int, which is no Odd; a class that is an async context manager" in message["message"]
+    assert "entering Odd gave int, which is not a Odd; a class that is an async context manager" in message["message"]
     assert log == ["left"]
 
 
@@ -741,7 +741,7 @@ async def test_the_server_s_cancelling_leaves_them_within_the_time_limit(
     ]
 
 
-async def test_a_service_may_swallow_an_error_of_the_handler_but_not_the_end_of_the_request(
+async def test_a_service_that_swallows_the_handlers_error_is_named_and_the_answer_is_a_500(
     autojump_clock: MockClock, log: Log
 ) -> None:
     @asynccontextmanager
@@ -756,7 +756,9 @@ async def test_a_service_may_swallow_an_error_of_the_handler_but_not_the_end_of_
     async with TestClient(App().provide(swallows, scope="request").add(*routes)) as client:
         async with client.stream("/x") as stream:
             await stream.ended()
-        assert stream.error is None
+            error = stream.claim_error()
+        assert (stream.status, type(error)) == (500, StepError)
+        assert "swallows" in str(error) and "swallowed ValueError()" in str(error)
         assert log == ["+C", "C sees ValueError", "-C"]
         log.clear()
         async with client.stream("/") as stream:
@@ -794,7 +796,9 @@ async def test_a_service_of_a_request_may_hold_a_nursery_and_a_time_limit(autoju
     app = app.add(Get("/slow").inject(c=C).handle(slow), Get("/slower").inject(c=C).handle(slower))
     async with TestClient(app) as client:
         assert (await client.get("/slow", headers={"x-limit": "9"})).json() == "slow"
-        await client.get("/slow", headers={"x-limit": "1"})  # ends the handler, as the service means it
+        async with client.stream("/slow", headers={"x-limit": "1"}) as stream:  # ends the handler, which has no answer
+            await stream.ended()
+            assert (stream.status, type(stream.claim_error())) == (500, StepError)
         assert log == [4, 5]
         async with client.stream("/slower", headers={"x-limit": "9"}) as stream:
             await stream.ended()

@@ -14,6 +14,15 @@ from trio.testing import MockClock
 from trio_sse import SSE, AbortReason, App, Done, Draining, Forbidden, Get, Limits
 from trio_sse._runtime import counters as module
 from trio_sse._runtime.counters import StreamCounters
+from trio_sse._runtime.rejection import (
+    NoConnectionLeft,
+    RateLimitReached,
+    ShuttingDown,
+    StreamLimitReached,
+    StreamsPerClientReached,
+    label_of,
+)
+from trio_sse.errors import HTTPError, ServiceUnavailable
 from trio_sse.statistics import RouteStatistics, Statistics
 from trio_sse.testing import TestClient
 
@@ -230,20 +239,26 @@ async def test_who_is_turned_away_is_counted_by_what_they_are_told(autojump_cloc
             client.drain(10)
             await client.get("/")
     assert app.statistics().refused == {
-        "You have too many streams open.": 1,
-        "Too many streams are open.": 3,
-        "The server is shutting down.": 1,
+        "streams_per_client": 1,
+        "streams": 3,
+        "shutdown": 1,
     }
 
 
-def test_details_that_are_all_different_do_not_fill_the_memory() -> None:
-    meter = StreamCounters()
-    for number in range(100_000):
-        meter.refused(f"No seat for customer {number}.")
-    meter.refused("No seat for customer 5.")
-    refused = meter.read().refused
-    assert len(refused) == 101
-    assert (refused["No seat for customer 5."], refused["other"]) == (2, 99_900)
+@pytest.mark.parametrize(
+    ("error", "label"),
+    [
+        (StreamLimitReached(), "streams"),
+        (RateLimitReached(), "streams_per_second"),
+        (StreamsPerClientReached(), "streams_per_client"),
+        (ShuttingDown(), "shutdown"),
+        (NoConnectionLeft(), "connections"),
+        (ServiceUnavailable("No table for customer 5.", retry=True), "app"),
+    ],
+)
+def test_labels_of_rejections_are_a_closed_set(error: HTTPError, label: str) -> None:
+    """A detail may name a customer; as a label it would be a time series of its own."""
+    assert label_of(error) == label
 
 
 async def test_it_says_whether_the_app_is_full(autojump_clock: MockClock) -> None:

@@ -176,7 +176,7 @@ async def test_the_end_of_the_body_says_so_unless_it_is_abrupt() -> None:
     server = Server(takes=True)
     out = Writer(server.send, server.try_write)
     await out.end()
-    await out.end_abruptly(b"cut")
+    await out.end(b"cut", complete=False)
     assert server.messages == [{"type": "http.response.body", "body": b"", "more_body": False}, part(b"cut")]
     assert server.offered == []
 
@@ -186,13 +186,13 @@ async def test_quiet_outlasts_all_writes_that_wait_their_turn(autojump_clock: Mo
         await trio.sleep(1)
 
     out = Writer(send)
-    await out.quiet()
+    await out.wait_idle()
     assert trio.current_time() == 0
     async with trio.open_nursery() as nursery:
         for _ in range(3):
             nursery.start_soon(out.write, b"x")
         await wait_all_tasks_blocked()
-        await out.quiet()
+        await out.wait_idle()
         assert 1 <= trio.current_time() <= 3
         assert not out.writing
 

@@ -1,4 +1,4 @@
-"""Leaving: the end of an async context manager that somebody else wrote, shielded and with a time limit.
+"""The shielded exit: the end of an async context manager that users wrote, shielded and with a time limit.
 
 Owns that one rule, for the steps and services of a request and for the services of the app alike.
 """
@@ -11,34 +11,41 @@ from typing import Any, Protocol
 
 import trio
 
-__all__ = ("Owner", "leaving")
+__all__ = ("Owner", "shielded_exit")
 
 
 class Owner(Protocol):
-    """Whose context manager it is: a connection, or the app."""
+    """What a context manager belongs to: a connection, or the app."""
 
     @property
     def cleanup_timeout(self) -> float:
-        """The time limit of its clean-up."""
+        """The time limit of its clean-up, in seconds."""
         ...
 
     @property
     def ending(self) -> bool:
-        """Whether it is being ended from outside, so that nobody may swallow what ends it."""
+        """Whether it is being ended from outside. A manager must not swallow the error that ends it then."""
         ...
 
     def log_overstay(self, who: str, detail: str) -> None:
         """Report clean-up that has not ended within its time limit."""
         ...
 
+    def note_swallowed(self, who: str, error: BaseException) -> None:
+        """Note that a manager has swallowed an error of what it surrounds."""
+        ...
+
 
 @asynccontextmanager
-async def leaving(manager: Any, owner: Owner, who: Callable[[], str]) -> AsyncGenerator[Any]:
-    """Enter a context manager, and leave it shielded, with a time limit.
+async def shielded_exit(manager: Any, owner: Owner, who: Callable[[], str]) -> AsyncGenerator[Any]:
+    """Enter a context manager, and exit it shielded, with a time limit.
 
-    The scope surrounds the manager's whole life, since a manager may hold scopes of its own around its `yield`: it can
-    only be left from where it was entered. The shield is raised for the leaving alone. A manager may swallow an error
-    of what it surrounds, but neither what ends its owner nor an error that its own overrunning would hide.
+    The scope surrounds the manager's whole life, because a manager may hold scopes of its own around its `yield`, and
+    scopes are exited in the reverse order of their entry. The shield is raised for the exit alone: until then a
+    cancellation has to reach what the manager surrounds.
+
+    A manager may swallow an error of what it surrounds. It may swallow neither what ends its owner, nor an error that
+    would otherwise be hidden by the manager's own overstay.
     """
     failure: BaseException | None = None
     with trio.CancelScope() as scope:
@@ -53,10 +60,18 @@ async def leaving(manager: Any, owner: Owner, who: Callable[[], str]) -> AsyncGe
                 scope.deadline = trio.current_time() + owner.cleanup_timeout
     if scope.cancelled_caught:
         owner.log_overstay(f"leaving {who()}", "it was cancelled")
-    if failure is None or not (scope.cancelled_caught or owner.ending):
+    if failure is not None:
+        await _after_failure(failure, owner, who, overstayed=scope.cancelled_caught)
+
+
+async def _after_failure(failure: BaseException, owner: Owner, who: Callable[[], str], *, overstayed: bool) -> None:
+    """Decide what becomes of an error that the manager did not raise on."""
+    if not (overstayed or owner.ending):
+        owner.note_swallowed(who(), failure)
         return
     if not isinstance(failure, trio.Cancelled):
         raise failure
-    await trio.lowlevel.checkpoint_if_cancelled()  # raised anew: one of a scope that has been left is nobody's
+    # Not the same Cancelled: its scope may have exited, so nothing would catch it.
+    await trio.lowlevel.checkpoint_if_cancelled()
     if owner.ending:
         raise RuntimeError(f"{who()} was cancelled by a scope of its own, and what it surrounds with it")

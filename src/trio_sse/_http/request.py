@@ -11,10 +11,13 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qsl
 
+import attrs
+
 from .._ground.escape import escape
 from .._ground.text import NOT_IN_A_HEADER, strip_blanks
 from ..errors import BadRequest
 from .headers import Cookies, Headers, QueryParams
+from .paths import raw_path_of
 
 __all__ = ("Request",)
 
@@ -22,6 +25,7 @@ MAX_LAST_EVENT_ID = 1024
 """The most bytes of a Last-Event-ID; a longer one counts as absent."""
 
 
+@attrs.define(slots=False, eq=False, repr=False)
 class Request:
     """A request. Each property is read from the ASGI scope when it is first used.
 
@@ -29,8 +33,7 @@ class Request:
         scope: The ASGI scope, for what has no property here.
     """
 
-    def __init__(self, scope: MutableMapping[str, Any]) -> None:
-        self.scope = scope
+    scope: MutableMapping[str, Any]
 
     @property
     def method(self) -> str:
@@ -41,6 +44,17 @@ class Request:
     def path(self) -> str:
         """The decoded path, as the server passes it. Routing uses the raw path."""
         return str(self.scope["path"])
+
+    @property
+    def raw_path(self) -> bytes:
+        """The path as it was sent, percent-encoded: routes are found by it."""
+        return self.scope.get("raw_path") or raw_path_of(self.path)
+
+    @property
+    def accept(self) -> str | None:
+        """All Accept headers as one, or None without any."""
+        found = [value for name, value in self.scope["headers"] if name == b"accept"]
+        return b",".join(found).decode("latin-1") if found else None
 
     @property
     def http_version(self) -> str:

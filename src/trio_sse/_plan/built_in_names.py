@@ -1,29 +1,36 @@
-"""The built-in names: what a request offers its steps and handlers beside what the route itself provides."""
+"""Built-in names: what a request offers its steps and handlers beside what the route itself provides.
+
+Owns what is known of such a name before a request runs. The table of them all stands in `_runtime.built_in_names`, with
+the function that gets each value: this room must not know Trio, whose types some of them have.
+"""
 
 from __future__ import annotations
 
-import types
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Literal, TypeAlias
 
-__all__ = ("BUILT_IN",)
+import attrs
 
-BUILT_IN: Final[Mapping[str, str]] = types.MappingProxyType(
-    {
-        "aborted": "tells that something other than the handler ended the request",
-        "app_nursery": "the app's nursery; its tasks outlive the request",
-        "body": "the request body: bytes, or what .body() declared",
-        "cookies": "the request's cookies",
-        "count_as": "says whose stream it is, for Limits(streams_per_client=…)",
-        "draining": "tells that the server is shutting down",
-        "expire_at": "ends the stream at a wall-clock time, so that its client comes back with fresh credentials",
-        "headers": "the request's headers",
-        "last_event_id": "the id after which a reconnecting client goes on, or None",
-        "nursery": "the request's nursery; its tasks end with the request",
-        "params": "the path parameters",
-        "query": "the query string's values, or what .query() declared",
-        "request": "the request itself",
-        "statistics": "gives the app's Statistics",
-        "url": "makes the URL of a named route",
-    }
-)
+__all__ = ("BuiltInName", "BuiltInNames")
+
+
+@attrs.frozen
+class BuiltInName:
+    """One built-in name.
+
+    Attributes:
+        name: The name of a parameter that takes it.
+        description: What it is, as messages and the documentation say it.
+        type: Its type, to compare annotations with.
+        scope: Which providers of services may take it: `"app"` all of them, `"request"` those of a request, None none
+            of them. Steps and handlers may take every built-in name.
+    """
+
+    name: str
+    description: str
+    type: Any
+    scope: Literal["app", "request"] | None
+
+
+BuiltInNames: TypeAlias = Mapping[str, BuiltInName]
+"""All of them, by name."""

@@ -14,23 +14,23 @@ from .._ground.calls import Call
 from .._http.body_reader import BodyReader
 from .._http.query_reader import QueryReader
 from .._routes.routes import Route
-from .event_map import EventMap
+from .event_encoder import EventEncoder
 from .services import ResolvedProvider, ServiceKey
 
 __all__ = (
     "QUERY_MODEL",
-    "Check",
-    "Fetch",
-    "Gather",
-    "Load",
-    "Make",
+    "CollectParams",
+    "LoadModel",
+    "MakeReference",
+    "MakeService",
     "Operation",
     "ParamsKey",
-    "ParseBody",
-    "ParseQuery",
     "Plan",
-    "Provide",
-    "Refer",
+    "RunGuard",
+    "RunReadBody",
+    "RunReadQuery",
+    "RunUse",
+    "TakeService",
 )
 
 
@@ -46,7 +46,7 @@ QUERY_MODEL: Final = ("query", "model")
 
 
 @attrs.frozen
-class Provide:
+class RunUse:
     """Call a middleware and bind what it returns: to `name`, or its `fields` to their own names."""
 
     call: Call
@@ -55,42 +55,42 @@ class Provide:
 
 
 @attrs.frozen
-class Check:
+class RunGuard:
     """Ask guards up to the first yes."""
 
     calls: tuple[Call, ...]
 
 
 @attrs.frozen
-class ParseQuery:
+class RunReadQuery:
     """Read the query string."""
 
     reader: QueryReader
 
 
 @attrs.frozen
-class ParseBody:
+class RunReadBody:
     """Wait for the body and read it; without a reader it stays bytes."""
 
     reader: BodyReader | None
 
 
 @attrs.frozen
-class Fetch:
+class TakeService:
     """Take a service of the app."""
 
     key: ServiceKey
 
 
 @attrs.frozen
-class Make:
-    """Make a service of the request."""
+class MakeService:
+    """MakeService a service of the request."""
 
     recipe: ResolvedProvider
 
 
 @attrs.frozen
-class Refer:
+class MakeReference:
     """Turn the id that a path parameter holds into a reference."""
 
     parameter: str
@@ -99,14 +99,14 @@ class Refer:
 
 
 @attrs.frozen
-class Load:
+class LoadModel:
     """Turn the reference that a path parameter holds into the model, or answer 404."""
 
     parameter: str
 
 
 @attrs.frozen
-class Gather:
+class CollectParams:
     """Put the path parameters together: as `params`, or as a value of the user's class."""
 
     key: Hashable
@@ -115,7 +115,17 @@ class Gather:
     """Each field by the name that the class's constructor gives it, with its path parameter."""
 
 
-Operation = Provide | Check | ParseQuery | ParseBody | Fetch | Make | Refer | Load | Gather
+Operation = (
+    RunUse
+    | RunGuard
+    | RunReadQuery
+    | RunReadBody
+    | TakeService
+    | MakeService
+    | MakeReference
+    | LoadModel
+    | CollectParams
+)
 
 
 @attrs.frozen
@@ -131,7 +141,7 @@ class Plan:
         models: The models that path parameters refer to, each with the name of its id field.
         needs: Every built-in name that any call takes.
         max_body: The most bytes of the request body that are kept, 0 where nobody reads it.
-        events: The classes whose values the handler yields as they are; None where the route names none.
+        encoder: Encodes what the handler yields.
     """
 
     route: Route
@@ -142,11 +152,11 @@ class Plan:
     models: tuple[tuple[str, type[Any], str], ...]
     needs: frozenset[str]
     max_body: int
-    events: EventMap | None
+    encoder: EventEncoder
 
     @property
     def services(self) -> frozenset[Any]:
         """The tokens of the services that it takes from the app."""
-        fetched = (operation.key.token for operation in self.operations if isinstance(operation, Fetch))
-        made = (key.token for o in self.operations if isinstance(o, Make) for key in o.recipe.needs)
+        fetched = (operation.key.token for operation in self.operations if isinstance(operation, TakeService))
+        made = (key.token for o in self.operations if isinstance(o, MakeService) for key in o.recipe.needs)
         return frozenset((*fetched, *made))

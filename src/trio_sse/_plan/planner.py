@@ -19,12 +19,14 @@ from .._http.query_reader import QueryReader
 from .._routes.routes import SSE, Route
 from .._routes.steps import DEFAULT_MAX_BODY, AnyOf, Guard, ReadBody, ReadQuery, Step, Typed, Use
 from ..errors import BuildError
-from .built_in_names import BUILT_IN
+from ..wire import JSONEncoder, encode_json
+from .built_in_names import BuiltInNames
+from .event_encoder import EventEncoder
 from .event_map import EventMap
+from .operations import OperationList
 from .parameters import PathParameters
-from .plan import QUERY_MODEL, Check, Operation, ParseBody, ParseQuery, Plan, Provide
+from .plan import QUERY_MODEL, Plan, RunGuard, RunReadBody, RunReadQuery, RunUse
 from .services import ServiceGraph
-from .supply import Supply
 
 __all__ = ("make_plan", "plan_all")
 
@@ -34,38 +36,41 @@ NOTHING = (UNKNOWN, Any, object, None, type(None), Never, NoReturn)
 """Return annotations of middleware that promise no names; a value that is returned all the same is a StepError."""
 
 
-def make_plan(route: Route, types_of: Mapping[str, Any], wiring: ServiceGraph | None = None) -> Plan:
-    """Check a route and prepare it.
+def make_plan(
+    route: Route, names: BuiltInNames, graph: ServiceGraph | None = None, json: JSONEncoder = encode_json
+) -> Plan:
+    """RunGuard a route and prepare it.
 
     Args:
         route: The finished route.
-        types_of: The types of the built-in names, to hold annotations against.
-        wiring: The app's services; none unless given.
+        names: The built-in names.
+        graph: The app's services; none unless given.
 
     Raises:
         BuildError: Something does not fit; the message names the route, says what is there and what to do.
     """
-    return _Planner(route, types_of, wiring or ServiceGraph((), types_of)).plan()
+    return _Planner(route, names, graph or ServiceGraph((), names), json).plan()
 
 
-def plan_all(routes: Iterable[Route], types_of: Mapping[str, Any], wiring: ServiceGraph) -> tuple[Plan, ...]:
+def plan_all(routes: Iterable[Route], names: BuiltInNames, graph: ServiceGraph, json: JSONEncoder) -> tuple[Plan, ...]:
     """Plan every route of an app."""
-    return tuple(make_plan(route, types_of, wiring) for route in routes)
+    return tuple(make_plan(route, names, graph, json) for route in routes)
 
 
 class _Planner:
     """Walks a route's steps in order with the names that are known so far, what they are and who gives them."""
 
-    def __init__(self, route: Route, types_of: Mapping[str, Any], wiring: ServiceGraph) -> None:
+    def __init__(self, route: Route, names: BuiltInNames, graph: ServiceGraph, json: JSONEncoder) -> None:
         self.route = route
-        self.wiring = wiring
-        self.known: dict[str, Any] = {name: types_of.get(name, UNKNOWN) for name in BUILT_IN}
+        self.built_in = names
+        self.json = json
+        self.graph = graph
+        self.known: dict[str, Any] = {name: each.type for name, each in names.items()}
         self.sources: dict[str, str] = {}
         self.readers: set[str] = set()
         self.max_body = 0
-        self.operations: list[Operation] = []
-        self.parameters = PathParameters(route, wiring)
-        self.supply = Supply(self.parameters, wiring, self.operations)
+        self.parameters = PathParameters(route, graph)
+        self.operations = OperationList(self.parameters, graph)
         self.services: dict[str, Any] = {}
 
     def plan(self) -> Plan:
@@ -82,13 +87,13 @@ class _Planner:
         return Plan(
             route=self.route,
             label=str(self.route),
-            operations=tuple(self.operations),
+            operations=self.operations.in_order(),
             handler=handler,
             params=self.parameters.conversions(),
             models=tuple((each.parameter, each.step.model, each.id_field.name) for each in models),
-            needs=frozenset(self.supply.needs),
+            needs=frozenset(self.operations.needs),
             max_body=self.max_body,
-            events=self.events(),
+            encoder=EventEncoder(str(self.route), self.json, self.events()),
         )
 
     def events(self) -> EventMap | None:
@@ -102,11 +107,11 @@ class _Planner:
 
     def inject(self, name: str, token: Any) -> None:
         source = f".inject({name}={type_name(token)})"
-        if token not in self.wiring:
+        if token not in self.graph:
             name = type_name(token)
             raise self.error(
                 f"{source} asks for {name}, which nothing provides; add .provide({name}) to the app."
-                f"{self.wiring.hint(token)}"
+                f"{self.graph.hint(token)}"
             )
         self.introduce(name, token, source)
         self.services[name] = token
@@ -116,14 +121,14 @@ class _Planner:
             case Use(function, name):
                 self.add_use(step, self.call(function, "middleware", index), name)
             case Guard(function):
-                self.operations.append(Check((self.guard_call(function, index),)))
+                self.operations.add(RunGuard((self.guard_call(function, index),)))
             case AnyOf(functions):
                 calls = tuple(self.guard_call(function, index) for function in functions)
-                self.operations.append(Check(calls))
+                self.operations.add(RunGuard(calls))
             case ReadQuery(model):
-                self.operations.append(ParseQuery(self.reader("query", model, QueryReader.of)))
+                self.operations.add(RunReadQuery(self.reader("query", model, QueryReader.of)))
             case ReadBody(model, max_size):
-                self.operations.append(ParseBody(self.reader("body", model, BodyReader.of)))
+                self.operations.add(RunReadBody(self.reader("body", model, BodyReader.of)))
                 self.max_body = max_size
             case Typed():
                 self.load(step)
@@ -133,7 +138,7 @@ class _Planner:
         if step.required:
             for model in self.parameters.models.values():
                 if model.step is step:
-                    self.supply.load(model.parameter)
+                    self.operations.load(model.parameter)
 
     def add_use(self, step: Use, call: Call, name: str | None) -> None:
         if call.kind is Kind.GENERATOR:
@@ -141,7 +146,7 @@ class _Planner:
         provided = self.provided(step)
         for each, annotation in provided.items():
             self.introduce(each, annotation, str(step))
-        self.operations.append(Provide(call, name, tuple(provided) if name is None else ()))
+        self.operations.add(RunUse(call, name, tuple(provided) if name is None else ()))
 
     def provided(self, step: Use) -> Mapping[str, Any]:
         """The names that a middleware provides, and what they are."""
@@ -191,8 +196,9 @@ class _Planner:
     # -- names
 
     def introduce(self, name: str, annotation: Any, source: str) -> None:
-        if name in BUILT_IN:
-            raise self.error(f"{source} gives the name {name!r}, which is built in ({BUILT_IN[name]}); choose another")
+        if name in self.built_in:
+            what = self.built_in[name].description
+            raise self.error(f"{source} gives the name {name!r}, which is built in ({what}); choose another")
         if name in self.known:
             raise self.error(f"{source} gives the name {name!r}, which {self.sources[name]} gives too; choose another")
         self.known[name] = annotation
@@ -213,26 +219,26 @@ class _Planner:
         return Call(function, kind_of(function), tuple(sources))
 
     def take(self, parameter: Parameter, who: str) -> Hashable:
-        """Check what a parameter is wanted as, see to it that it is there, and give its key."""
+        """RunGuard what a parameter is wanted as, see to it that it is there, and give its key."""
         name = parameter.name
         if name in self.parameters.names:
             self.parameters.take(parameter, who)
-            return self.supplied(self.supply.parameter, name, who)
+            return self.supplied(self.operations.parameter, name, who)
         if name == "params" and attrs.has(parameter.annotation):
             self.parameters.take_class(parameter.annotation, who)
-            return self.supplied(self.supply.params, parameter.annotation, who)
+            return self.supplied(self.operations.params, parameter.annotation, who)
         self.check(parameter, who)
         if name == "params":
-            return self.supplied(self.supply.params, None, who)
+            return self.supplied(self.operations.params, None, who)
         if name in self.services:
-            return self.supply.service(self.services[name])
+            return self.operations.service(self.services[name])
         if name == "query" and name in self.readers:
             return QUERY_MODEL
         if name == "body" and name not in self.readers and self.max_body == 0:
             self.max_body = DEFAULT_MAX_BODY
-            self.operations.append(ParseBody(None))
-        if name in BUILT_IN:
-            self.supply.needs.add(name)
+            self.operations.add(RunReadBody(None))
+        if name in self.built_in:
+            self.operations.needs.add(name)
         return name
 
     def supplied(self, supply: Callable[[Any, str], Hashable], what: Any, who: str) -> Hashable:

@@ -7,36 +7,19 @@ Owns all checks between providers: missing ones, circles, a service of the app t
 from __future__ import annotations
 
 import inspect
-from collections.abc import Hashable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Any
 
 import attrs
 
 from .._ground.calls import Call, Kind, kind_of_factory
 from .._ground.naming import nearest, type_name
-from .._ground.signatures import UNKNOWN, Parameter, alternatives, derives, fits, is_distinct, parameters_of
+from .._ground.signatures import Parameter, alternatives, derives, fits, is_distinct, parameters_of
 from .._routes.providers import NOT_A_SERVICE, Provider, Scope
 from ..errors import BuildError
+from .built_in_names import BuiltInNames
 
 __all__ = ("ResolvedProvider", "ServiceGraph", "ServiceKey")
-
-OF_THE_REQUEST: Final = frozenset(
-    {
-        "aborted",
-        "cookies",
-        "count_as",
-        "draining",
-        "expire_at",
-        "headers",
-        "last_event_id",
-        "nursery",
-        "query",
-        "request",
-        "statistics",
-        "url",
-    }
-)
-"""The built-in names that a provider can take beside services and `app_nursery`."""
 
 
 @attrs.frozen
@@ -70,9 +53,9 @@ class ServiceGraph:
         BuildError: A provider is missing, they form a circle, or one outlives what it needs. The message has the chain.
     """
 
-    def __init__(self, providers: Iterable[Provider], types_of: Mapping[str, Any]) -> None:
+    def __init__(self, providers: Iterable[Provider], names: BuiltInNames) -> None:
         self._providers = {provider.token: provider for provider in providers}
-        self._types_of = types_of
+        self._names = names
         self.recipes: dict[Any, ResolvedProvider] = {}
         for token in self._providers:
             self._add(token, ())
@@ -144,7 +127,7 @@ class ServiceGraph:
                 continue  # its own default, also under a built-in name: a class from elsewhere may have `headers=None`
             elif not self._is_built_in(parameter):
                 raise self._missing(provider, parameter, here)
-            elif provider.scope == "app" and parameter.name in OF_THE_REQUEST:
+            elif provider.scope == "app" and self._names[parameter.name].scope == "request":
                 raise _outlives(provider, repr(parameter.name), _chain(here))
             else:
                 yield parameter.name, parameter.name
@@ -154,8 +137,8 @@ class ServiceGraph:
         return next((token for token in alternatives(parameter.annotation) if token in self._providers), None)
 
     def _is_built_in(self, parameter: Parameter) -> bool:
-        known = parameter.name in {"app_nursery", *OF_THE_REQUEST}
-        return known and fits(self._types_of.get(parameter.name, UNKNOWN), parameter.annotation)
+        known = self._names.get(parameter.name)
+        return known is not None and known.scope is not None and fits(known.type, parameter.annotation)
 
     @staticmethod
     def _check_alias(provider: Provider, target: Provider) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Hashable
 import trio
 
 from .._routes.limits import Limits
-from ..errors import ServiceUnavailable, TooManyRequests
+from .rejection import RateLimitReached, StreamLimitReached, StreamsPerClientReached
 
 __all__ = ("Admission", "StreamSlot")
 
@@ -39,7 +39,7 @@ class Admission:
             ServiceUnavailable: There are too many.
         """
         if self.full:
-            raise ServiceUnavailable("Too many streams are open.", retry=True)
+            raise StreamLimitReached
         if self.limits.streams_per_second is not None:
             self._spend(self.limits.streams_per_second)
         self.open += 1
@@ -52,7 +52,7 @@ class Admission:
         self._allowance = min(most, self._allowance + (now - self._allowed_at) * rate)
         self._allowed_at = now
         if self._allowance < 1:
-            raise ServiceUnavailable("Too many streams are being opened.", retry=True)
+            raise RateLimitReached
         self._allowance -= 1
 
 
@@ -79,7 +79,7 @@ class StreamSlot:
         if self._claimed and client == self._client:
             return
         if most is not None and by_client[client] >= most:
-            raise TooManyRequests("You have too many streams open.", retry=True)
+            raise StreamsPerClientReached
         self._give_back()
         by_client[client] += 1
         self._client, self._claimed = client, True

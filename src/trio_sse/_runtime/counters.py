@@ -20,21 +20,18 @@ __all__ = ("Stream", "StreamCounters")
 
 access_log = logging.getLogger("trio_sse.access")
 
-MOST_DETAILS = 100
-OTHER = "other"
-
 
 class Stream(Protocol):
     """A stream that is counted."""
 
     @property
     def label(self) -> str:
-        """Its route."""
+        """The label of its route."""
         ...
 
     @property
     def client(self) -> str:
-        """Who it goes to."""
+        """The client's address."""
         ...
 
     @property
@@ -69,10 +66,9 @@ class StreamCounters:
         self._routes: dict[str, _Route] = {}
         self._refused: Counter[str] = Counter()
 
-    def refused(self, why: str) -> None:
-        """Note that a client has been turned away. What tells of a user or an order must not fill the memory."""
-        known = why in self._refused or len(self._refused) < MOST_DETAILS
-        self._refused[why if known else OTHER] += 1
+    def refused(self, label: str) -> None:
+        """Count a rejection; see `rejection.label_of` for the labels."""
+        self._refused[label] += 1
 
     def opened(self, stream: Stream) -> None:
         """Note that a stream has begun."""

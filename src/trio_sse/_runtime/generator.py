@@ -1,4 +1,4 @@
-"""The producer: drives what a handler gives, one item at a time, and closes it.
+"""The generator: drives what a handler returns, one item at a time, and closes it.
 
 Owns the rules of driving: one task advances, throws into and closes a generator; what goes wrong while an item is being
 sent is raised inside the generator, at its `yield`. It does not know events or HTTP: an item goes to `emit`.
@@ -7,7 +7,7 @@ sent is raised inside the generator, at its `yield`. It does not know events or 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import trio
@@ -16,50 +16,52 @@ from .._ground.calls import Call, Kind
 from ..errors import StepError
 from .connection import Connection
 
-__all__ = ("produce",)
+__all__ = ("drive",)
 
 Start = Callable[[], Awaitable[None]]
 """Sends the headers and the first frame."""
 Emit = Callable[[Any], Awaitable[bool]]
-"""Sends an item; True says that the stream ends here."""
+"""Sends an item; True means that the stream ends here."""
 
 
-async def produce(call: Call, arguments: dict[str, Any], connection: Connection, start: Start, emit: Emit) -> None:
-    """Call a handler, start the response, and send all that the handler gives.
+async def drive(call: Call, arguments: dict[str, Any], connection: Connection, start: Start, emit: Emit) -> None:
+    """Call a handler, start the response, send everything that the handler yields, and close it.
 
     An async generator function starts the response before its body is entered. Any other handler is called first, so
     that what it raises is still an HTTP status; what it returns belongs to the stream and is closed with it.
 
     Raises:
-        StepError: The handler returned something that is not an async iterable, nor an async context manager of one.
+        StepError: The handler returned neither an async iterable nor an async context manager of one.
     """
     source: Any = call.function(**arguments)
     if call.kind is Kind.ASYNC:
         source = await source
-    if call.kind is Kind.GENERATOR or not hasattr(source, "__aenter__"):
-        _check_iterable(call, source)
-        await _drain(source, connection, start, emit)
-        return
-    async with source as iterable:
-        _check_iterable(call, iterable)
-        await _drain(iterable, connection, start, emit)
+    if call.kind is not Kind.GENERATOR:
+        if hasattr(source, "__aenter__"):
+            async with source as iterable:
+                await _send_all(_checked(call, iterable), connection, start, emit)
+            return
+        _checked(call, source)
+    await _send_all(source, connection, start, emit)
 
 
-def _check_iterable(call: Call, source: Any) -> None:
-    if not hasattr(source, "__aiter__"):
-        if inspect.iscoroutine(source):
-            source.close()
-        raise StepError(
-            f"{call} returned {type(source).__name__}: a handler of an SSE route is an async generator, "
-            "or returns an async iterable or an async context manager of one"
-        )
+def _checked(call: Call, source: Any) -> Any:
+    if hasattr(source, "__aiter__"):
+        return source
+    if inspect.iscoroutine(source):
+        source.close()
+    raise StepError(
+        f"{call} returned {type(source).__name__}: a handler of an SSE route is an async generator, "
+        "or returns an async iterable or an async context manager of one"
+    )
 
 
-async def _drain(source: Any, connection: Connection, start: Start, emit: Emit) -> None:
-    """Start the response, send every item of an iterable, then close it, whichever of these went wrong.
+async def _send_all(source: Any, connection: Connection, start: Start, emit: Emit) -> None:
+    """Start the response, send every item of an iterable, then close it, whichever of these failed.
 
-    The scope surrounds the iterable's whole life, since a generator may hold scopes of its own around a `yield`: it can
-    only be closed from where it was advanced. The shield is raised for the close alone.
+    The scope surrounds the iterable's whole life. A generator may hold cancel scopes of its own around a `yield`, and
+    Trio's scopes are a stack: the close runs inside those scopes, so a scope that only the close entered would have to
+    be exited before them. The shield is raised for the close alone.
     """
     with trio.CancelScope() as closing:
         try:
@@ -67,39 +69,45 @@ async def _drain(source: Any, connection: Connection, start: Start, emit: Emit) 
             if inspect.isasyncgen(source):
                 await _advance(source, connection, emit)
             else:
-                await _iterate(aiter(source), emit)
+                await _iterate(source, emit)
         finally:
             closing.shield = True
             closing.deadline = trio.current_time() + connection.cleanup_timeout
             await _close(source)  # noqa: ASYNC102 - shielded, with a time limit, by the scope around it
     if closing.cancelled_caught:
         connection.log_overstay("closing the handler", "it was cancelled")
-    await trio.lowlevel.checkpoint_if_cancelled()  # a handler may have swallowed the Cancelled: its steps must not
+    # A handler may have swallowed its Cancelled. Its steps must still see one, or a session would be committed.
+    await trio.lowlevel.checkpoint_if_cancelled()
 
 
 async def _advance(generator: AsyncGenerator[Any, Any], connection: Connection, emit: Emit) -> None:
-    """Drive a generator to its end, to the item that ends the stream, or to a `yield` after an abort was thrown in."""
+    """Drive a generator to its end, to the item that ends the stream, or to its next `yield` after an abort.
+
+    What `emit` raises is thrown in at the `yield`, Cancelled as well: a `yield` in a handler then behaves as an await
+    does, so that its `try`, its cancel scopes and its nurseries around a `yield` work as they read. A plain `aclose`
+    would raise GeneratorExit there instead, which a nursery wraps and a scope does not catch.
+    """
     step: Awaitable[Any] = anext(generator)
-    told = False
+    aborted = False
     while True:
         try:
             item = await step
         except StopAsyncIteration:
             return
-        if told:  # it was told of the abort and yielded all the same: enough
+        if aborted:  # the abort was thrown in, and it yielded all the same
             return
         try:
             if await emit(item):
                 return
         except BaseException as error:  # noqa: ASYNC103, BLE001 - raised at the generator's yield
-            told = connection.aborted.is_set()
+            aborted = connection.aborted.is_set()
             step = generator.athrow(error)
         else:
             step = anext(generator)
 
 
-async def _iterate(iterator: AsyncIterator[Any], emit: Emit) -> None:
-    async for item in iterator:
+async def _iterate(source: Any, emit: Emit) -> None:
+    async for item in source:
         if await emit(item):
             return
 

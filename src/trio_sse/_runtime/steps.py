@@ -1,92 +1,165 @@
-"""Running a plan's steps, in order, before the response starts.
+"""The steps of a request: a plan's operations, run in order before the response starts.
 
-Owns what a step's answer means. It does not know how a response is sent.
+Owns what the result of each operation means, and how functions are called with values by name. It does not know how a
+response is sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+import inspect
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-from .._ground.calls import Call
+from .._ground.calls import Call, Kind
 from .._ground.naming import type_name
+from .._ground.shielded_exit import Owner, shielded_exit
 from .._http.paths import PathParams
 from .._http.validation import VALIDATION_ERRORS
-from .._plan.plan import QUERY_MODEL, Check, Fetch, Gather, Load, Make, ParseBody, ParseQuery, Plan, Provide, Refer
+from .._plan.plan import (
+    QUERY_MODEL,
+    CollectParams,
+    LoadModel,
+    MakeReference,
+    MakeService,
+    RunGuard,
+    RunReadBody,
+    RunReadQuery,
+    RunUse,
+    TakeService,
+)
+from .._plan.services import ResolvedProvider
 from .._routes.models import Reference
 from ..errors import Forbidden, NotFound, StepError
 from .cached_repository import CachedRepository
 from .connection import Connection
-from .services import Life, call_plainly, enter, make
 
-__all__ = ("run_steps",)
+__all__ = ("call", "make", "run_steps")
 
 Values = dict[Hashable, Any]
 
 
 async def run_steps(
-    plan: Plan, values: Values, connection: Connection, stack: AsyncExitStack, life: Callable[[], Life]
+    operations: tuple[Any, ...],
+    values: Values,
+    connection: Connection,
+    stack: AsyncExitStack,
+    app_services: Callable[[], Mapping[Hashable, Any]],
 ) -> None:
-    """Run the steps; what they provide goes into `values`, what has to be left later onto `stack`.
+    """Run the operations. What they provide goes into `values`; what has to be exited later is pushed onto `stack`.
 
     Raises:
         HTTPException: A step refuses the request.
         StepError: A step broke its contract.
     """
-    for operation in plan.operations:
+    for operation in operations:
         match operation:
-            case Provide(call, name, fields):
-                _bind(operation, await enter(call, values, connection, stack), name, fields, values)
-            case Check(calls):
-                await _check(calls, values)
-            case ParseQuery(reader):
-                values[QUERY_MODEL] = reader.read(values["request"].query)
-            case ParseBody(reader):
-                if reader is not None:
-                    reader.check_media_type(values["request"].headers)
-                body = await connection.body.read()
-                values["body"] = body if reader is None else reader.read(body)
+            case RunUse(middleware, name, fields):
+                result = await _enter(middleware, values, connection, stack)
+                values.update(_named(middleware, result, name, fields))
+            case RunGuard(guards):
+                await _ask(guards, values)
+            case TakeService(key):
+                values[key] = app_services()[key]
+            case MakeService(provider):
+                values[provider.key] = await make(provider, values, connection, stack)
             case _:
-                await _supply(operation, values, connection, stack, life)
+                await _read(operation, values, connection)
 
 
-async def _supply(
-    operation: Fetch | Make | Refer | Load | Gather,
-    values: Values,
-    connection: Connection,
-    stack: AsyncExitStack,
-    life: Callable[[], Life],
-) -> None:
-    """Make what the next call needs."""
+async def _read(operation: Any, values: Values, connection: Connection) -> None:
+    """Read a part of the request into a value."""
     match operation:
-        case Fetch(key):
-            values[key] = life().values[key]
-        case Make(recipe):
-            values[recipe.key] = await make(recipe, values, connection, stack)
-        case Refer():
-            _refer(operation, values)
-        case Load(parameter):
+        case RunReadQuery(reader):
+            values[QUERY_MODEL] = reader.read(values["request"].query)
+        case RunReadBody(reader):
+            values["body"] = await _read_body(reader, values, connection)
+        case MakeReference():
+            values[operation.parameter] = _reference(operation, values)
+        case LoadModel(parameter):
             values[parameter] = await _load(values[parameter])
-        case Gather(key, model, fields):
+        case CollectParams(key, model, fields):
             found = {field: values[parameter] for field, parameter in fields}
             values[key] = PathParams(found) if model is None else _to_params(model, found)
 
 
-def _to_params(model: type[Any], found: dict[str, Any]) -> Any:
-    """The path parameters as a value of the user's class. If it refuses them, the path does not fit: 404."""
-    try:
-        return model(**found)
-    except VALIDATION_ERRORS as problem:
-        raise NotFound("There is nothing at this path.") from problem
+async def make(provider: ResolvedProvider, values: Mapping[Hashable, Any], owner: Owner, stack: AsyncExitStack) -> Any:
+    """Make a service.
+
+    Raises:
+        StepError: Entering it returned something else.
+    """
+    made = await _enter(provider.call, values, owner, stack)
+    wanted = provider.call.function
+    if inspect.isclass(wanted) and not isinstance(made, wanted):
+        raise StepError(
+            f"entering {wanted.__name__} gave {type(made).__name__}, which is not a {wanted.__name__}; a class that is "
+            "an async context manager is entered to provide it: provide one that is not to be entered by a function"
+        )
+    return made
 
 
-def _refer(step: Refer, values: Values) -> None:
-    """Make a reference; all of a request that refer to one model share what has been looked up."""
-    lookup = values.get((CachedRepository, step.repository))
-    if lookup is None:
-        lookup = values[CachedRepository, step.repository] = CachedRepository[Any](values[step.repository])
-    values[step.parameter] = Reference[Any](step.model, values[step.parameter], lookup)
+async def call(function: Call, values: Mapping[Hashable, Any]) -> Any:
+    """Call a function that is sync or async, and return its result.
+
+    Raises:
+        StepError: A sync function returned a coroutine, which nothing would await.
+    """
+    result = function.function(**{name: values[key] for name, key in function.sources})
+    if function.kind is Kind.ASYNC:
+        return await result
+    if inspect.iscoroutine(result):
+        result.close()
+        raise StepError(f"{function} is not an async function but returned a coroutine; write it with 'async def'")
+    return result
+
+
+async def _enter(function: Call, values: Mapping[Hashable, Any], owner: Owner, stack: AsyncExitStack) -> Any:
+    """Call a function; an async context manager is entered, and exited with `stack`."""
+    if function.kind is not Kind.CONTEXT:
+        return await call(function, values)
+    manager = function.function(**function.arguments(values))
+    return await stack.enter_async_context(shielded_exit(manager, owner, function.__str__))
+
+
+def _named(middleware: Call, result: Any, name: str | None, fields: tuple[str, ...]) -> dict[str, Any]:
+    """What a middleware returned, under the names that it provides."""
+    if name is not None:
+        return {name: result}
+    if result is None and fields:
+        raise StepError(f"{middleware} returned None, but is annotated to return a value with {', '.join(fields)}")
+    if result is not None and not fields:
+        raise StepError(
+            f"{middleware} returned {type(result).__name__}, which has no name here: give it one, as in "
+            ".use(value=…), or annotate what the function returns with an attrs class"
+        )
+    return {field: getattr(result, field) for field in fields}
+
+
+async def _ask(guards: tuple[Call, ...], values: Values) -> None:
+    for guard in guards:
+        answer = await call(guard, values)
+        if not isinstance(answer, bool):
+            raise StepError(f"guard {guard} returned {type(answer).__name__}; a guard returns True or False")
+        if answer:
+            return
+    raise Forbidden
+
+
+async def _read_body(reader: Any, values: Values, connection: Connection) -> Any:
+    if reader is not None:
+        reader.check_media_type(values["request"].headers)
+    assert connection.body is not None  # noqa: S101 - the plan of a route that reads it has a max_body above 0
+    body = await connection.body.read()
+    return body if reader is None else reader.read(body)
+
+
+def _reference(operation: MakeReference, values: Values) -> Reference[Any]:
+    """Make a reference. All references of a request to one model share what has been looked up."""
+    key = CachedRepository, operation.repository
+    if key not in values:
+        values[key] = CachedRepository[Any](values[operation.repository])
+    return Reference[Any](operation.model, values[operation.parameter], values[key])
 
 
 async def _load(reference: Reference[Any]) -> Any:
@@ -96,25 +169,9 @@ async def _load(reference: Reference[Any]) -> Any:
     return found
 
 
-def _bind(step: Provide, value: Any, name: str | None, fields: tuple[str, ...], values: Values) -> None:
-    if name is not None:
-        values[name] = value
-    elif value is None and fields:
-        raise StepError(f"{step.call} returned None, but is annotated to return a value with {', '.join(fields)}")
-    elif value is not None and not fields:
-        raise StepError(
-            f"{step.call} returned {type(value).__name__}, which has no name here: give it one, as in .use(value=…), "
-            "or annotate what the function returns with an attrs class"
-        )
-    else:
-        values.update((field, getattr(value, field)) for field in fields)
-
-
-async def _check(calls: tuple[Call, ...], values: Values) -> None:
-    for call in calls:
-        answer = await call_plainly(call, values)
-        if not isinstance(answer, bool):
-            raise StepError(f"guard {call} returned {type(answer).__name__}; a guard returns True or False")
-        if answer:
-            return
-    raise Forbidden
+def _to_params(model: type[Any], found: dict[str, Any]) -> Any:
+    """The path parameters as a value of the user's class. If it refuses them, the path does not fit: 404."""
+    try:
+        return model(**found)
+    except VALIDATION_ERRORS as problem:
+        raise NotFound("There is nothing at this path.") from problem

@@ -1,6 +1,7 @@
-"""Streaming: the exchange that answers with a stream of events.
+"""The stream: the responder that answers with a stream of events.
 
-Owns the frames: what is sent at the start, for each item of the handler, and at the end, whatever has ended it.
+Owns what is sent at the start, for each item of the handler, at a shutdown, and at the end, whatever has ended it. The
+bytes of the library's own frames are in `_http.event_stream`.
 """
 
 from __future__ import annotations
@@ -12,175 +13,141 @@ from typing import Any
 
 import trio
 
-from .._http.request import Request
-from .._plan.router import Match
+from .._http.event_stream import HEARTBEAT, STREAM_HEADERS, retry_frame
+from .._http.problem import http_exception_in
 from .._routes.routes import SSE
 from ..errors import HTTPError
-from ..wire import DONE_ID, Done, EventError, ServerSentEvent, encode, encode_comment
+from ..wire import ServerSentEvent, encode
 from .abort import AbortReason
 from .admission import StreamSlot
-from .connection import Connection
-from .generator import produce
-from .responder import Exchange, Settings
-from .responses import STREAM_HEADERS, http_error, retry_frame
+from .generator import drive
+from .heartbeat import beat
+from .request_context import RequestContext
+from .responder import Responder
 
-__all__ = ("StreamExchange",)
-
-STREAM = tuple((name.encode(), value.encode()) for name, value in STREAM_HEADERS)
-HEARTBEAT = encode_comment("")
-DONE = encode(ServerSentEvent(data=None, event="stream-done", id=DONE_ID))
-"""A browser keeps an id without data too; the npm package `eventsource` keeps only those of dispatched events."""
-EXPIRED = encode(ServerSentEvent(data=None, event="stream-expired"))
-"""The last event of a stream whose credentials have expired. It has no id: the client goes on where it was."""
+__all__ = ("StreamResponder",)
 
 
-class StreamExchange(Exchange):
-    """Answers with a stream of events."""
+class StreamResponder(Responder):
+    """Answers with a stream of events.
 
-    def __init__(
-        self, connection: Connection, match: Match, request: Request, settings: Settings, slot: StreamSlot
-    ) -> None:
-        super().__init__(connection, match, request, settings)
-        assert isinstance(self.plan.route, SSE)  # noqa: S101 - the app makes a stream of these only
-        self.route = self.plan.route
+    Args:
+        context: The request.
+        slot: The stream's place among those that may be open.
+
+    Attributes:
+        events: How many events have been sent.
+    """
+
+    def __init__(self, context: RequestContext, slot: StreamSlot) -> None:
+        super().__init__(context)
+        assert isinstance(self.plan.route, SSE)  # noqa: S101 - only the streams of these have a slot
         self.events = 0
-        self.slot = slot
-        if self.route.options.send_timeout is not None:
-            connection.send_seconds = self.route.options.send_timeout
+        self._options = options = self.plan.route.options
+        self._slot = slot
         self._told_to_reconnect = False
-        connection.when_draining = self._begin_drain
+        self.connection.on_drain = self._on_drain
+        if options.send_timeout is not None:
+            self.connection.writer.timeout = options.send_timeout
 
-    # -- as the statistics see it
+    # -- as the counters see it
 
     @property
     def label(self) -> str:
-        """Its route."""
+        """The route's label."""
         return self.plan.label
 
     @property
     def client(self) -> str:
-        """Who it goes to."""
-        return self.settings.admission.limits.client_of(self.request)
+        """The client's address."""
+        return self.context.app.settings.limits.client_of(self.context.request)
 
     @property
     def sent(self) -> int:
-        """Bytes that it has sent."""
-        return self.connection.out.bytes
+        """Bytes that have been sent."""
+        return self.connection.writer.bytes
 
-    # -- limits
-
-    def count_as(self, client: Hashable) -> None:
-        """What steps know as `count_as`.
-
-        Raises:
-            TooManyRequests: The client has as many streams as it may.
-        """
-        self.slot.claim(client)
-
-    def expire_in(self, seconds: float) -> None:
-        """End the stream then, and tell the client."""
-        self.connection.end_at(trio.current_time() + seconds, AbortReason.EXPIRED)
-
-    # -- shutdown
-
-    def _begin_drain(self) -> None:
-        """Do what the route has chosen for a shutdown."""
-        connection, policy = self.connection, self.route.options.on_shutdown
-        if policy == "finish":
-            if connection.out.started:
-                connection.start(self._tell_to_reconnect, "farewell")
-        elif policy == "reconnect":
-            connection.out.when_quiet(partial(connection.abort, AbortReason.DRAINING))
-        else:
-            connection.abort(AbortReason.DRAINING)
-
-    async def _tell_to_reconnect(self) -> None:
-        out = self.connection.out
-        await out.quiet()
-        farewell = self._farewell()
-        if farewell:  # or else the end of the response has said it
-            await out.write(farewell)
-
-    def _farewell(self) -> bytes:
-        """What a client is told when the server shuts down, once: when to reconnect."""
-        if self._told_to_reconnect or not self.connection.draining.is_set():
-            return b""
-        self._told_to_reconnect = True
-        return retry_frame(self.settings.some_seconds())
-
-    # -- the response
+    # -- the handler
 
     async def answer(self, values: dict[Hashable, Any]) -> None:
-        """Run the handler; it says when the response starts."""
-        if self.request.method == "HEAD":
-            await self.connection.out.start(200, (*STREAM, *self.vary()))
+        """Run the handler; its kind decides when the response starts. For HEAD it does not run."""
+        if self.context.request.method == "HEAD":
+            await self.connection.writer.start(200, (*STREAM_HEADERS, *self.vary()))
             return
-        if not self.slot.claimed:
-            self.slot.claim(self.client)
+        if self.context.app.settings.limits.streams_per_client is not None and not self._slot.claimed:
+            self._slot.claim(self.client)
         handler = self.plan.handler
-        await produce(handler, handler.arguments(values), self.connection, self._start, self._emit)
-
-    async def end(self, error: Exception | None) -> None:
-        """End the response: in order, or after an error with one event and no proper end.
-
-        HTTP/2 has no such thing as a missing terminator under hypercorn: the stream would stay open in silence.
-        """
-        out = self.connection.out
-        if error is None:
-            expired = self.connection.aborted.reason is AbortReason.EXPIRED
-            await out.end((EXPIRED if expired else b"") + self._farewell())
-        elif self.request.http_version == "2":
-            await out.end(self._error_frame(error) + self._farewell())
-        else:
-            await out.end_abruptly(self._error_frame(error) + self._farewell())
+        arguments = {name: values[key] for name, key in handler.sources}
+        await drive(handler, arguments, self.connection, self._start, self._emit)
 
     async def _start(self) -> None:
         """Send the headers and a first frame, so that the client's `open` waits for no event."""
-        options, out = self.route.options, self.connection.out
-        await out.start(200, (*STREAM, *self.vary()))
-        self.settings.meter.opened(self)
-        if options.lifetime is not None:
+        connection, options = self.connection, self._options
+        await connection.writer.start(200, (*STREAM_HEADERS, *self.vary()))
+        self.context.app.counters.opened(self)
+        if options.lifetime is not None:  # not all at once, or all their clients would reconnect at the same moment
             lifetime = options.lifetime * random.uniform(0.9, 1.1)  # noqa: S311 - nothing to guess
-            self.connection.end_at(trio.current_time() + lifetime, AbortReason.LIFETIME)
-        retry = options.retry
-        await out.write(HEARTBEAT if retry is None else encode(ServerSentEvent(retry=retry)))
+            connection.end_at(trio.current_time() + lifetime, AbortReason.LIFETIME)
+        first = HEARTBEAT if options.retry is None else encode(ServerSentEvent(retry=options.retry))
+        await connection.writer.write(first)
         if options.heartbeat is not None:
-            self.connection.start_heartbeat(options.heartbeat, HEARTBEAT)
+            connection.start(partial(beat, connection.writer, options.heartbeat, HEARTBEAT), "heartbeat")
 
     async def _emit(self, item: Any) -> bool:
-        """Send an item or a batch of them in one write; True when the stream ends with it."""
-        frames, count, last = self._encode(item)
+        """Send an item, or a batch of them in one write; True when the stream ends with it."""
+        frames, count, last = self.plan.encoder.encode(item)
         if frames:
-            await self.connection.out.write(frames)
+            await self.connection.writer.write(frames)
             self.events += count
         else:
             await trio.lowlevel.checkpoint()
         return last
 
-    def _encode(self, item: Any) -> tuple[bytes, int, bool]:
-        """The frames of an item, how many there are, and whether the stream ends with them."""
-        items: list[Any] = item
-        try:
-            if not isinstance(item, list):
-                return self._frame(item), 1, isinstance(item, Done)
-            ends = [index for index, each in enumerate(items) if isinstance(each, Done)]
-            last = ends[0] + 1 if ends else len(items)
-            return b"".join([self._frame(each) for each in items[:last]]), last, bool(ends)
-        except EventError as error:
-            raise error.at(self.plan.label) from None
+    # -- shutdown
 
-    def _frame(self, item: Any) -> bytes:
-        if isinstance(item, Done):
-            return DONE
-        typed = self.plan.events
-        return encode(item if typed is None else typed.event(item), self.settings.json)
+    def _on_drain(self) -> None:
+        """Do what the route sets for a shutdown of the server."""
+        connection, writer = self.connection, self.connection.writer
+        match self._options.on_shutdown:
+            case "reconnect":
+                writer.when_idle(partial(connection.abort, AbortReason.DRAINING))
+            case "cancel":
+                connection.abort(AbortReason.DRAINING)
+            case "finish":
+                if writer.started:
+                    connection.start(self._tell_to_reconnect, "notice of the shutdown")
+
+    async def _tell_to_reconnect(self) -> None:
+        await self.connection.writer.wait_idle()
+        frame = self._shutdown_frame()
+        if frame:  # or else the end of the response has said it already
+            await self.connection.writer.write(frame)
+
+    def _shutdown_frame(self) -> bytes:
+        """What tells the client, once, when to reconnect after a shutdown of the server."""
+        if self._told_to_reconnect or not self.connection.draining.is_set():
+            return b""
+        self._told_to_reconnect = True
+        return retry_frame(self.context.app.reconnect_seconds())
+
+    # -- the end
+
+    async def end(self, error: Exception | None) -> None:
+        """End the response: in order, or after an error with one event and without the proper end of a body.
+
+        The missing end lets a client tell a broken stream from a finished one. HTTP/2 gets the proper end even so:
+        under hypercorn the stream would stay open in silence otherwise.
+        """
+        last = self.context.last_frame if error is None else self._error_frame(error)
+        complete = error is None or self.context.request.http_version == "2"
+        await self.connection.writer.end(last + self._shutdown_frame(), complete=complete)
 
     def _error_frame(self, error: Exception) -> bytes:
-        known = http_error(error)
+        known, settings = http_exception_in(error), self.context.app.settings
         if known is not None:
             error.add_note(
                 "It was raised after the response had started, too late for a status: raise it in a step, or let the "
                 "handler be a coroutine function that returns its stream."
             )
         problem = (known or HTTPError()).problem()
-        return encode({"event": self.settings.error_event, "data": problem}, self.settings.json)
+        return encode({"event": settings.error_event, "data": problem}, settings.json)

@@ -1,108 +1,134 @@
-"""The outgoing half of a response: one writer at a time, and a clock for the heartbeat.
+"""The writer of one response: one message at a time, each with a time limit, and a clock for the heartbeat.
 
-Owns the ASGI messages of a response. It does not know events: bytes come in, messages go out.
+Owns the ASGI messages of a response, who may send, and for how long. It does not know events: bytes come in, messages
+go out. It tells of a client that is gone or too slow through the function that it is given.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import trio
 
+from .._ground.writes import WRITES_PER_TURN, time_for
 from ..asgi import Message, Send
+from .abort import AbortReason
 
-__all__ = ("Send", "Writer")
+__all__ = ("Send", "TryWrite", "Writer")
 
-WriteNow = Callable[[bytes], bool]
+TryWrite = Callable[[bytes], bool]
 
-FAIR_SHARE = 16
-"""Writes after which the scheduler gets a turn. A server's `send` need not be a checkpoint (hypercorn's is none over
-HTTP/2), so without this a handler that never awaits would starve every other stream."""
+
+def _ignore(_reason: AbortReason) -> None:
+    """Used where nothing has to be aborted."""
 
 
 class Writer:
     """Sends one response.
 
-    The driver writes; the heartbeat writes when nobody else has for a while. Both go through `write`, which lets one
-    in at a time. A write is all or nothing: whether it is cancelled while waiting its turn or inside the server, the
-    next one starts on a whole message.
+    The driver writes, and so does the heartbeat when the stream is silent. One message is sent at a time. A write is
+    all or nothing: whether it is cancelled while it waits its turn or inside the server, the next one starts with a
+    whole
+    message.
 
     Args:
         send: ASGI's send.
-        try_write: The server's short way for a part of the body, where it has one; see `ServerExtension`.
+        try_write: The server's direct writer for a part of the body, where it has one; see `ServerExtension`.
+        timeout: Seconds that the client may take for a write of up to 64 KiB.
+        abort: Called when the client is gone or too slow, before anything else can be sent.
 
     Attributes:
-        started: Whether the headers have gone out.
+        timeout: As above; a route may set its own before the response starts.
+        started: Whether the headers have been sent.
+        writing: Whether a message is being sent.
         last_write: When the last write ended, in Trio's time.
-        bytes: Bytes of the body that have been written.
+        bytes: How many bytes of the body have been written.
     """
 
-    def __init__(self, send: Send, try_write: WriteNow | None = None) -> None:
-        self._send = send
-        self._write_now = try_write
+    def __init__(
+        self,
+        send: Send,
+        try_write: TryWrite | None = None,
+        *,
+        timeout: float = math.inf,
+        abort: Callable[[AbortReason], None] = _ignore,
+    ) -> None:
+        self._asgi_send = send
+        self._try_write = try_write
+        self._abort = abort
+        self.timeout = timeout
         self.started = False
+        self.writing = False
         self.last_write = 0.0
         self.bytes = 0
-        self._when_quiet: Callable[[], None] | None = None
         self._writes = 0
-        self._writing = False
-        self._turn: trio.Event | None = None
+        self._limit: trio.CancelScope | None = None
+        self._idle: trio.Event | None = None
+        self._when_idle: Callable[[], None] | None = None
 
     @property
-    def writing(self) -> bool:
-        """Whether a write is under way."""
-        return self._writing
+    def late(self) -> bool:
+        """Whether the last message that was sent did not end in time."""
+        return self._limit is not None and self._limit.cancel_called
 
     async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Send the status and the headers."""
         self.started = True
-        await self._exclusively({"type": "http.response.start", "status": status, "headers": list(headers)})
+        await self._send({"type": "http.response.start", "status": status, "headers": list(headers)}, 0)
 
     async def write(self, data: bytes) -> None:
         """Send a part of the body: a cancellation point, and every so often a schedule point."""
         await trio.lowlevel.checkpoint_if_cancelled()
-        if self._writing or self._write_now is None or not self._write_now(data):
-            await self._exclusively({"type": "http.response.body", "body": data, "more_body": True})
+        if self.writing or self._try_write is None or not self._try_write(data):
+            await self._send({"type": "http.response.body", "body": data, "more_body": True}, len(data))
         self.last_write = trio.current_time()
         self.bytes += len(data)
         self._writes += 1
-        if self._writes % FAIR_SHARE == 0:
+        # A server's send need not be a checkpoint (hypercorn's is none over HTTP/2): without this a handler that never
+        # awaits anything else would starve every other task.
+        if self._writes % WRITES_PER_TURN == 0:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
-    async def end(self, data: bytes = b"") -> None:
-        """Send the last part of the body."""
-        await self._exclusively({"type": "http.response.body", "body": data, "more_body": False})
+    async def end(self, data: bytes = b"", *, complete: bool = True) -> None:
+        """Send the last part of the body; one that is not complete is not said to be the last."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": not complete}, len(data))
         self.bytes += len(data)
 
-    async def end_abruptly(self, data: bytes) -> None:
-        """Send a last part of the body without saying that it is the last."""
-        await self._exclusively({"type": "http.response.body", "body": data, "more_body": True})
-        self.bytes += len(data)
+    async def wait_idle(self) -> None:
+        """Wait until no message is being sent."""
+        while self.writing:
+            if self._idle is None:
+                self._idle = trio.Event()
+            await self._idle.wait()
 
-    async def quiet(self) -> None:
-        """Wait until no write is under way."""
-        while self._writing:
-            if self._turn is None:
-                self._turn = trio.Event()
-            await self._turn.wait()
-
-    def when_quiet(self, then: Callable[[], None]) -> None:
-        """Have a function called when no write is under way: between two, however soon the next one follows."""
-        if self._writing:
-            self._when_quiet = then
+    def when_idle(self, call: Callable[[], None]) -> None:
+        """Call a function when no message is being sent: between two of them, however soon the next one follows."""
+        if self.writing:
+            self._when_idle = call
         else:
-            then()
+            call()
 
-    async def _exclusively(self, message: Message) -> None:
-        await self.quiet()
-        self._writing = True
+    async def _send(self, message: Message, size: int) -> None:
+        while self.writing:
+            await self.wait_idle()
+        self.writing = True
         try:
-            await self._send(message)
+            with trio.move_on_after(time_for(self.timeout, size)) as self._limit:
+                await self._asgi_send(message)
+            if self._limit.cancelled_caught:
+                self._abort(AbortReason.TOO_SLOW)
+                await trio.lowlevel.checkpoint_if_cancelled()
+        except OSError:  # a server may say so that the client is gone (ASGI 2.4); hypercorn drops the message instead
+            self._abort(AbortReason.CLIENT_GONE)
         finally:
-            self._writing = False
-            if self._turn is not None:
-                self._turn.set()
-                self._turn = None
-            if self._when_quiet is not None:
-                then, self._when_quiet = self._when_quiet, None
-                then()
+            self._release()
+
+    def _release(self) -> None:
+        self.writing = False
+        if self._idle is not None:
+            self._idle.set()
+            self._idle = None
+        if self._when_idle is not None:
+            call, self._when_idle = self._when_idle, None
+            call()
