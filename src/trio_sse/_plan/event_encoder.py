@@ -40,7 +40,8 @@ class EventEncoder:
         """
         try:
             if isinstance(item, list):
-                return self._batch(item)
+                items: list[Any] = item
+                return self._batch(items)
             return self._frame(item), 1, isinstance(item, Done)
         except EventError as error:
             raise error.at(self._label) from None

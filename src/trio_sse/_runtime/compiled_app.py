@@ -7,6 +7,7 @@ App value is compiled by itself, with counters that start at zero.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import attrs
 
@@ -57,12 +58,16 @@ def compile_app(routes: Iterable[Route], providers: Iterable[Provider], settings
     router = Router(plans)
     urls = Urls(plans, router.answers)
     admission = Admission(settings.limits)
+
+    def url(name: str, /, **values: Any) -> str:
+        return urls.make(name, values)
+
     context = AppContext(
         settings=settings,
         admission=admission,
         counters=StreamCounters(lambda: admission.full),
         state_key=f"trio_sse.app:{id(router):x}",  # apps that are mounted side by side have a state each
-        url=lambda name, /, **values: urls.make(name, values),
+        url=url,
     )
     return CompiledApp(graph, plans, router, urls, graph.at_start(_taken(plans)), context)
 

@@ -22,6 +22,7 @@ from .._plan.plan import (
     LoadModel,
     MakeReference,
     MakeService,
+    Operation,
     RunGuard,
     RunReadBody,
     RunReadQuery,
@@ -40,7 +41,7 @@ Values = dict[Hashable, Any]
 
 
 async def run_steps(
-    operations: tuple[Any, ...],
+    operations: tuple[Operation, ...],
     values: Values,
     connection: Connection,
     stack: AsyncExitStack,
@@ -67,7 +68,11 @@ async def run_steps(
                 await _read(operation, values, connection)
 
 
-async def _read(operation: Any, values: Values, connection: Connection) -> None:
+async def _read(
+    operation: RunReadQuery | RunReadBody | MakeReference | LoadModel | CollectParams,
+    values: Values,
+    connection: Connection,
+) -> None:
     """Read a part of the request into a value."""
     match operation:
         case RunReadQuery(reader):
