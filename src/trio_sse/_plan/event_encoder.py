@@ -40,7 +40,7 @@ class EventEncoder:
         """
         try:
             if isinstance(item, list):
-                items: list[Any] = item
+                items: list[Any] = item  # pyright: ignore[reportUnknownVariableType] - checked one by one below
                 return self._batch(items)
             return self._frame(item), 1, isinstance(item, Done)
         except EventError as error:
