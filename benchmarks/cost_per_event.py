@@ -1,11 +1,11 @@
-"""What an event costs the server, and an idle stream: beside stock hypercorn, and sse-starlette on uvicorn.
+"""Measures what an event and an idle stream cost the server, compared with stock hypercorn and sse-starlette.
 
     python benchmarks/cost_per_event.py
 
-The servers take turns, each pinned to one core and its client to the other, and each run is bounded in events. A cost
-is the server process's own user and system time, from when all streams are open to the last event; the memory of a
-stream is what the process has grown by with all of them open, divided by their number. Each ratio is against stock
-hypercorn, which serves the same app, and is the median of those of the rounds.
+The servers take turns, each pinned to one core and its client to the other. Each run has a fixed number of events. The
+cost of an event is the user and system time of the server process from the moment when all streams are open to the last
+event, divided by the number of events. The memory of a stream is the growth of the process with all streams open,
+divided by their number. Each ratio is to stock hypercorn, which serves the same app, and is the median over the rounds.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ SERVERS = {
 
 @dataclass(frozen=True)
 class Load:
-    """What the clients ask for, and how it is told."""
+    """What the clients request, and how the result is reported."""
 
     name: str
     path: str
@@ -184,7 +184,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident(pid: int) -> int:
-    """KiB of memory that a process has."""
+    """Resident memory of a process in KiB."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE // 1024
 
 
@@ -198,7 +198,7 @@ def measure(name: str, port: int, load: Load, folder: Path) -> float:
         memory = resident(server.pid)
         with subprocess.Popen([*client, str(load.clients)], cwd=folder, stdout=subprocess.PIPE, text=True) as running:
             assert running.stdout is not None
-            first = int(running.stdout.readline())  # all streams are open, and so many events have come
+            first = int(running.stdout.readline())  # all streams are open; this number of events has arrived
             if load.unit != "us/event":
                 grown = resident(server.pid) - memory
                 running.kill()
@@ -212,7 +212,7 @@ def measure(name: str, port: int, load: Load, folder: Path) -> float:
 
 
 def wait_for(port: int) -> None:
-    """Wait until something listens."""
+    """Wait until the server listens."""
     probe = f"import socket; socket.create_connection(('127.0.0.1', {port}), 1).close()"
     for _ in range(100):
         if subprocess.run([sys.executable, "-c", probe], capture_output=True, check=False).returncode == 0:
@@ -222,7 +222,7 @@ def wait_for(port: int) -> None:
 
 
 def main() -> None:
-    """Alternate the servers over all loads, and print medians and ratios."""
+    """Run all loads on all servers in turn, and print medians and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds

@@ -1,18 +1,18 @@
-"""A soak: a server, clients that behave and clients that do not, and a look at what the server holds.
+"""A soak test: a server, well-behaved and misbehaving clients, and a check of the resources that the server uses.
 
     python benchmarks/soak.py --minutes 5 --streams 200 --seed 1
 
-Three processes: the server (`trio_sse.serve`, with HTTP/1.1 in the clear, and HTTP/1.1 and HTTP/2 over TLS), the load,
-and this one, which looks at the server every few seconds and prints a line. The load keeps so many seats taken; who
-leaves, in whichever way, is followed by somebody else. All of it is drawn from the seed, but for what time does to it.
+There are three processes: the server (`trio_sse.serve`, with HTTP/1.1 without TLS, and HTTP/1.1 and HTTP/2 over TLS),
+the load generator, and this process, which inspects the server every few seconds and prints a line. The load generator
+runs a fixed number of clients at a time and replaces each one that ends. The seed determines everything but the timing.
 
-The exit status is 1 when something is at fault:
+The exit status is 1 in any of these cases:
 
-* the resident memory after the warm-up has grown by more than a bound;
-* after the load has ended tasks, descriptors, open streams or objects do not come back to their idle figures;
-* a handler was left other than once, or an error was not logged once;
-* the log holds anything that was not provoked, or a client that behaves was not served;
-* the server does not end in order.
+* the resident memory has grown by more than the limit after the warm-up;
+* tasks, descriptors, open streams or objects do not return to their idle numbers after the load has ended;
+* a handler did not exit exactly once, or an error was not logged exactly once;
+* the log contains a message that the load did not provoke, or a well-behaved client was not served;
+* the server does not shut down in order.
 
 It needs Linux's /proc, and trustme for a certificate. Everything stays on 127.0.0.1.
 """
@@ -78,11 +78,11 @@ HERE = Path(__file__)
 SEND_TIMEOUT = 2.0
 CLEANUP_SECONDS = 3.0
 IDLE_SECONDS = 30.0
-"""How long after the load the server may take to be idle again: its time-outs, and some air."""
+"""Seconds after the load in which the server must become idle: longer than its time-outs."""
 PATIENCE = 30.0
-"""How long a client that behaves waits for what it is owed."""
+"""Seconds in which a well-behaved client must be served."""
 SPARE_OBJECTS = 20
-"""Objects of a type that may have come to stay: what is made once for a route, and caches."""
+"""New objects of one type that are allowed to remain: those made once per route, and caches."""
 OURS = ("trio_sse", "hypercorn", "trio", "h2", "h11", "wsproto", "soak", "__main__")
 """The packages whose objects are counted."""
 
@@ -91,11 +91,11 @@ OURS = ("trio_sse", "hypercorn", "trio", "h2", "h11", "wsproto", "soak", "__main
 
 
 class Provoked(Exception):
-    """What handlers raise on purpose."""
+    """Raised by handlers on purpose."""
 
 
 class Book:
-    """What the app has entered, left and raised."""
+    """Counts what the app has entered, exited and raised."""
 
     def __init__(self) -> None:
         self.entered: Counter[str] = Counter()
@@ -107,7 +107,7 @@ class Book:
 
     @contextmanager
     def open(self, what: str) -> Iterator[None]:
-        """Note that something is entered, and left."""
+        """Count an entry and an exit."""
         self.entered[what] += 1
         try:
             yield
@@ -153,7 +153,7 @@ class Room(HasEvents[str]):
 
 
 class Rooms(Repository[Room]):
-    """There is every room that is asked for."""
+    """A repository in which every id exists."""
 
     def __init__(self, topics: Topics) -> None:
         self._topics = topics
@@ -286,7 +286,7 @@ def broken(book: Book) -> None:
 
 
 def look(book: Book, statistics: Callable[[], Any]) -> dict[str, Any]:
-    """What the server holds; asking costs it one connection, each time."""
+    """Return the resources that the server uses. Each call uses one connection."""
     counted = statistics()
     return {
         "open": counted.open,
@@ -304,7 +304,7 @@ def look(book: Book, statistics: Callable[[], Any]) -> dict[str, Any]:
 
 
 def tasks() -> list[str]:
-    """Where each task stands, for when there are more than there should be."""
+    """Return where each task waits, to explain tasks that should have ended."""
     root = trio.lowlevel.current_root_task()
     return [] if root is None else [where(task) for nursery in root.child_nurseries for task in tasks_in(nursery)]
 
@@ -426,11 +426,11 @@ class Surprise(Exception):
 
 
 GONE = (OSError, EOFError, ssl.SSLError, trio.BrokenResourceError, trio.ClosedResourceError)
-"""What ends a connection, in the eyes of a client."""
+"""The exceptions that a client gets from a closed connection."""
 
 
 class Wire:
-    """One connection, and what has come of it and not been taken."""
+    """One connection, with a buffer of the received bytes."""
 
     def __init__(self, stream: trio.SocketStream | trio.SSLStream[trio.SocketStream], sock: Any) -> None:
         self.stream = stream
@@ -438,7 +438,7 @@ class Wire:
         self._received = bytearray()
 
     async def send(self, data: bytes) -> None:
-        """Send bytes as they are."""
+        """Send bytes unchanged."""
         await self.stream.send_all(data)
 
     async def ask(self, path: str, *headers: str, method: str = "GET", body: bytes = b"") -> None:
@@ -455,7 +455,7 @@ class Wire:
         return chunk
 
     async def until(self, end: bytes) -> bytes:
-        """Read on to some bytes, and take all up to them."""
+        """Read until the given bytes, and return everything up to them."""
         while end not in self._received:
             self._received += await self.some()
         size = self._received.index(end) + len(end)
@@ -485,13 +485,13 @@ class Wire:
 
 
 class Load:
-    """The clients: so many seats, each taken by one after the other.
+    """A fixed number of concurrent clients; each one that ends is replaced.
 
     Args:
-        ports: Where the server listens, in the clear and by TLS.
-        authority: What to trust.
-        seed: What all is drawn from.
-        stay: Seconds that a stream is listened to, on the average.
+        ports: The server's ports, without and with TLS.
+        authority: The certificate authority to trust.
+        seed: The seed of all random choices.
+        stay: The average duration of a stream, in seconds.
     """
 
     def __init__(self, ports: tuple[int, int], authority: Path, seed: int, stay: float) -> None:
@@ -503,14 +503,14 @@ class Load:
         self._authority = authority
         self._stopping = trio.CapacityLimiter(2)
 
-    async def run(self, seats: int, seconds: float) -> None:
-        """Take all seats, for so long."""
+    async def run(self, clients: int, seconds: float) -> None:
+        """Run the clients for a number of seconds."""
         with trio.move_on_after(seconds):
             async with trio.open_nursery() as nursery:
-                for number in range(seats):
-                    nursery.start_soon(self._sit, self.stay * number / seats)
+                for number in range(clients):
+                    nursery.start_soon(self._be_clients, self.stay * number / clients)
 
-    async def _sit(self, delay: float) -> None:
+    async def _be_clients(self, delay: float) -> None:
         await trio.sleep(delay)
         while True:
             [behave] = self.random.choices(BEHAVIOURS, WEIGHTS)
@@ -523,18 +523,18 @@ class Load:
             await trio.sleep(0.01)
 
     def some_seconds(self) -> float:
-        """How long to stay."""
+        """Choose the duration of a stream."""
         return min(self.random.expovariate(1 / self.stay), 5 * self.stay)
 
     def leave(self) -> Callable[[Wire], Awaitable[None]]:
-        """A way to go."""
+        """Choose a way to disconnect."""
         return self.random.choice((by_fin, by_rst, by_half))
 
     @asynccontextmanager
     async def connected(
         self, *, tls: bool = False, protocol: str = "http/1.1", receive_buffer: int | None = None
     ) -> AsyncIterator[Wire]:
-        """Connect; the connection is closed with the block."""
+        """Connect. The connection is closed when the block exits."""
         with trio.socket.socket() as sock:
             if receive_buffer is not None:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -551,7 +551,7 @@ class Load:
 
     @asynccontextmanager
     async def a_reader(self) -> AsyncIterator[trio.Process]:
-        """A client in a process of its own, which may be stopped."""
+        """Run a client in a separate process, which can be stopped."""
         async with self._stopping:
             words = (sys.executable, "-S", "-E", "-c", READER, str(self.port))
             async with child(*words) as process:
@@ -584,7 +584,7 @@ async def by_half(wire: Wire) -> None:
 
 @contextmanager
 def expected() -> Iterator[None]:
-    """What a client that behaves is owed: that the connection stays, and that the answer comes in time."""
+    """Require that the connection stays open and the response arrives in time."""
     try:
         with trio.fail_after(PATIENCE):
             yield
@@ -686,7 +686,7 @@ async def go_early(load: Load) -> None:
 
 
 async def stall(load: Load) -> None:
-    """Read nothing, until the server has had enough."""
+    """Read nothing until the server disconnects."""
     async with load.connected(tls=load.random.random() < 0.2, receive_buffer=4096) as wire:
         await wire.ask("/flood")
         await trio.sleep(load.random.uniform(0.5, 2) * SEND_TIMEOUT)
@@ -694,7 +694,7 @@ async def stall(load: Load) -> None:
 
 
 async def drip(load: Load) -> None:
-    """Read a little now and then, until the server has had enough."""
+    """Read slowly until the server disconnects."""
     async with load.connected(receive_buffer=4096) as wire:
         await wire.ask("/flood")
         for _ in range(100):  # some of it has come already when the server gives up
@@ -707,7 +707,7 @@ WEBSOCKET = b"sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAA
 
 
 async def send_garbage(load: Load) -> None:
-    """Send what is no request, or none that is taken."""
+    """Send invalid data, or a request that the server rejects."""
     kinds: tuple[bytes, ...] = (
         load.random.randbytes(load.random.randint(1, 3000)),
         b"GET /ticks HTTP/1.1\r\nhost: elsewhere\r\n\r\n",
@@ -725,7 +725,7 @@ async def send_garbage(load: Load) -> None:
 
 
 async def send_garbage_for_tls(load: Load) -> None:
-    """Speak in the clear where TLS is spoken, or leave in the middle of its handshake."""
+    """Send plain text to the TLS port, or disconnect during the handshake."""
     async with await trio.open_tcp_stream("127.0.0.1", load.tls_port) as stream:
         wire = Wire(stream, stream.socket)
         kind = load.random.randrange(3)
@@ -736,7 +736,7 @@ async def send_garbage_for_tls(load: Load) -> None:
 
 
 async def be_stopped(load: Load) -> None:
-    """Be a process that is stopped in the middle of a stream."""
+    """Stop the process of a client in the middle of a stream."""
     async with load.a_reader() as process:
         await trio.sleep(1)
         process.send_signal(signal.SIGSTOP)
@@ -750,7 +750,7 @@ class Multiplexed:
 
     Args:
         wire: The connection.
-        starving: Whether the server gets none of its flow-control window back.
+        starving: Whether the client never extends the server's flow-control window.
     """
 
     def __init__(self, wire: Wire, *, starving: bool) -> None:
@@ -865,7 +865,7 @@ BEHAVIOURS, WEIGHTS = tuple(SHARES), tuple(SHARES.values())
 
 
 async def be_the_load(plan: Plan, ports: tuple[int, int], folder: Path) -> None:
-    """Be the load, and print how it went."""
+    """Run the load in this process, and print the result."""
     load = Load(ports, folder / "authority.pem", plan.seed, plan.stay)
     await load.run(plan.streams, plan.seconds)
     print(json.dumps({"done": load.done, "surprises": load.surprises}), flush=True)
@@ -876,11 +876,11 @@ async def be_the_load(plan: Plan, ports: tuple[int, int], folder: Path) -> None:
 
 @attrs.frozen(kw_only=True)
 class Plan:
-    """How long to soak, and how much.
+    """The duration and size of a soak test.
 
     Attributes:
         seconds: How long the load lasts.
-        streams: ConnectionLimit that are taken at a time.
+        streams: The number of clients at a time.
         seed: What the load is drawn from.
         stay: Seconds that a stream is listened to, on the average.
         warm_up: Seconds after which memory is looked at.
@@ -901,7 +901,7 @@ class Plan:
 
 @attrs.frozen
 class Sample:
-    """What the server held at a moment, in bytes and in numbers."""
+    """The resources that the server used at one moment."""
 
     seconds: float
     resident: int
@@ -912,7 +912,7 @@ class Sample:
         seen = self.seen
         return (
             f"{self.seconds:7.1f} {self.resident / MEGABYTE:8.2f} {self.files:6} {seen['tasks']:6} {seen['open']:6} "
-            f"{seen['opened']:8} {seen['events']:9} {seen['ended'].get('too slow', 0):6} {seen['raised']:7}"
+            f"{seen['opened']:8} {seen['events']:9} {seen['ended'].get('too_slow', 0):6} {seen['raised']:7}"
         )
 
 
@@ -921,7 +921,7 @@ HEADINGS = "      s  res. MB  files  tasks   open   opened    events   slow  rai
 
 @attrs.define
 class Report:
-    """What was seen, and what is at fault."""
+    """The samples and the faults."""
 
     plan: Plan
     samples: list[Sample] = attrs.field(factory=list)
@@ -962,7 +962,7 @@ class Report:
 
 
 def has_proc() -> bool:
-    """Whether processes can be looked at here."""
+    """Whether /proc exists, through which the server is inspected."""
     return Path("/proc/self/statm").exists()
 
 
@@ -970,8 +970,8 @@ class Server:
     """The server's process.
 
     Attributes:
-        ports: Where it listens, in the clear and by TLS.
-        unanswered: Requests that have got no answer at all.
+        ports: Its ports, without and with TLS.
+        unanswered: The number of requests without any response.
     """
 
     def __init__(self, process: trio.Process, log: Path, began: float) -> None:
@@ -995,7 +995,7 @@ class Server:
         return {scheme: int(port) for scheme, port in matches}
 
     async def ask(self, path: str, method: str = "GET") -> Any:
-        """Ask it for a JSON document, over a connection of its own; where there is no answer, ask again."""
+        """Request a JSON document over a new connection; retry if there is no response."""
         answer = b""
         for _ in range(3):
             answer = await self._ask_once(path, method)
@@ -1022,7 +1022,7 @@ class Server:
         return Sample(trio.current_time() - self._began, resident, sum(1 for _ in (folder / "fd").iterdir()), seen)
 
     async def idle(self, before: Sample) -> Sample:
-        """Wait until it holds no more than it did before, but not for ever."""
+        """Wait, with a time limit, until it uses no more resources than before."""
         sample = await self.sample()
         with trio.move_on_after(IDLE_SECONDS):
             while sample.files > before.files or sample.seen["tasks"] > before.seen["tasks"] or sample.seen["open"]:
@@ -1043,7 +1043,7 @@ class Server:
         return grown
 
     async def end(self) -> list[str]:
-        """Ask it to shut down; what is wrong with its end, and all that it has logged."""
+        """Shut it down, and return the faults of its exit and the lines that it logged."""
         faults: list[str] = []
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
@@ -1059,7 +1059,7 @@ class Server:
 
 @asynccontextmanager
 async def child(*words: str, **options: Any) -> AsyncIterator[trio.Process]:
-    """Run a process while the block lasts; it does not outlive it."""
+    """Run a process for the duration of the block."""
     process = await trio.lowlevel.open_process(words, stdin=subprocess.DEVNULL, **options)
     try:
         yield process
@@ -1084,7 +1084,7 @@ async def served(folder: Path, plan: Plan) -> AsyncIterator[Server]:
 
 
 def make_certificate(folder: Path) -> None:
-    """A certificate for 127.0.0.1, and who vouches for it."""
+    """Make a certificate for 127.0.0.1 and its authority."""
     authority = trustme.CA()
     issued = authority.issue_cert("127.0.0.1")
     authority.cert_pem.write_to_path(folder / "authority.pem")
@@ -1098,7 +1098,7 @@ async def soak(plan: Plan, say: Callable[[str], None] = lambda line: None) -> Re
 
     Args:
         plan: How long, and how much.
-        say: Is told each line, as it comes.
+        say: Called with each line of output.
     """
     report = Report(plan)
     with tempfile.TemporaryDirectory() as name:
@@ -1115,7 +1115,7 @@ async def soak(plan: Plan, say: Callable[[str], None] = lambda line: None) -> Re
 
 
 async def soak_server(report: Report, server: Server, folder: Path, say: Callable[[str], None]) -> None:
-    """Put the load on, watch it, and hold what is left afterwards against what was there before."""
+    """Run the load, and compare the resources after it with those before it."""
     say(HEADINGS)
     await server.ask("/soak/objects")  # what is made once has been made
     objects = Counter(await server.ask("/soak/objects"))
@@ -1174,7 +1174,7 @@ async def load_it(report: Report, server: Server, folder: Path, ended: trio.Even
 
 
 def compare_idle(before: Sample, after: Sample) -> Iterator[str]:
-    """What is left of the load."""
+    """Return the resources that the load has left behind."""
     seen = after.seen
     if after.files > before.files:
         yield f"{after.files} descriptors are left, and {before.files} there were"
@@ -1212,7 +1212,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif given.role == "load":
         trio.run(be_the_load, plan, tuple(given.ports), given.folder)
     elif not has_proc():
-        print("there is no /proc here, and so no way to look at the server", file=sys.stderr)
+        print("this system has no /proc, so the server cannot be inspected", file=sys.stderr)
         return 2
     else:
         report = trio.run(soak, plan, lambda line: print(line, flush=True))
@@ -1226,11 +1226,11 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("role", nargs="?", choices=("soak", "server", "load"), default="soak", help=argparse.SUPPRESS)
     made.add_argument("--minutes", type=float, default=5, help="how long the load lasts (5)")
     made.add_argument("--seconds", type=float, help="the same in seconds")
-    made.add_argument("--streams", type=int, default=200, help="seats that are taken at a time (200)")
-    made.add_argument("--seed", type=int, default=1, help="what the load is drawn from (1)")
-    made.add_argument("--stay", type=float, default=8, help="seconds on a stream, on the average (8)")
-    made.add_argument("--warm-up", type=float, help="seconds before memory counts (a fifth of the time)")
-    made.add_argument("--every", type=float, default=5, help="seconds between two looks (5)")
+    made.add_argument("--streams", type=int, default=200, help="clients at a time (200)")
+    made.add_argument("--seed", type=int, default=1, help="seed of the random choices (1)")
+    made.add_argument("--stay", type=float, default=8, help="average duration of a stream in seconds (8)")
+    made.add_argument("--warm-up", type=float, help="seconds before memory is measured (a fifth of the time)")
+    made.add_argument("--every", type=float, default=5, help="seconds between two samples (5)")
     made.add_argument("--growth", type=float, default=3, help="MB that memory may grow by after the warm-up (3)")
     made.add_argument("--tracemalloc", type=int, default=0, metavar="FRAMES", help="say where memory was allocated")
     made.add_argument("--folder", type=Path, help=argparse.SUPPRESS)

@@ -23,6 +23,7 @@ from benchmarks.soak import (
     served,
     soak,
 )
+from trio_sse import AbortReason
 
 from .limits import within
 
@@ -33,6 +34,11 @@ PLAN = Plan(seconds=16, streams=60, seed=20260801, stay=2, warm_up=8, every=2, g
 
 PATHS = ("/ticks", "/idle", "/rooms/1/7", "/values/3", "/working", "/failing")
 CONNECTIONS, AT_ONCE = 160, 8
+
+
+def test_a_sample_shows_the_streams_that_were_too_slow() -> None:
+    seen = {"tasks": 1, "open": 2, "opened": 9, "events": 4, "raised": 5, "ended": {AbortReason.TOO_SLOW.value: 7}}
+    assert str(Sample(0, 0, 0, seen)).split()[-2] == "7"
 
 
 @within(120)
