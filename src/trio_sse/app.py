@@ -69,7 +69,8 @@ class App:
         send_timeout: Seconds that a client may take for a write of up to 64 KiB, before it is dropped as too slow.
         limits: What the app takes on.
         reconnect_delay: The least and the most seconds after which clients come back that are turned away, or whose
-            streams end in the server's shutdown: at random, lest all come at once.
+            streams end in the server's shutdown: at random, so that
+            clients do not reconnect at the same moment.
     """
 
     routes: tuple[Route, ...] = ()

@@ -80,7 +80,7 @@ def _to_origin(text: str) -> str:
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """How much an app accepts, and from whom. None stands for no limit.
+    """How much an app accepts, and from which clients. None stands for no limit.
 
     A stream beyond a limit is refused before its handler runs; a stream that is open is never closed for a limit. A
     browser's EventSource is told to reconnect after a while, other clients get a 503 or a 429 with Retry-After.

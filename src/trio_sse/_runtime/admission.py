@@ -1,6 +1,6 @@
 """Admission: which streams may open.
 
-Owns the counts that limits are held against. Nobody is ever put out for somebody else.
+Owns the counts that limits are held against. A stream that is open is never closed to make room for another.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class StreamSlot:
         """Count the stream for a client; the last one named is the one.
 
         Raises:
-            TooManyRequests: The client has too many; the stream counts for whom it did before.
+            TooManyRequests: The client has too many; the stream goes on counting for the client before.
         """
         by_client, most = self._admission.by_client, self._admission.limits.streams_per_client
         if self._claimed and client == self._client:

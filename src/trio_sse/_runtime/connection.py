@@ -32,14 +32,14 @@ from functools import partial
 import trio
 
 from .._ground.background import BackgroundNursery, alone
-from ..asgi import Receive
+from ..asgi import Receive, Send
 from .abort import RULES, Aborted, AbortReason
 from .body import RequestBody
 from .request_error import split_request_error
 from .server_extension import Drain, Draining, ServerExtension
-from .writer import Send, Writer
+from .writer import Writer
 
-__all__ = ("Connection", "Receive")
+__all__ = ("Connection",)
 
 Work = Callable[[], Awaitable[None]]
 Finish = Callable[[Exception | None], Awaitable[None]]

@@ -1,7 +1,7 @@
 """Statistics: what an app's streams have done, counted.
 
 Owns the counts, and the line that the access log gets for each stream at its end. Events and bytes are counted by the
-stream itself and added up when somebody asks.
+stream itself and added up when the statistics are read.
 """
 
 from __future__ import annotations
@@ -119,18 +119,19 @@ def _read_route(route: _Route, live: list[Stream]) -> RouteStatistics:
 
 
 def _log(stream: Stream, seconds: float, reason: str) -> None:
-    """Write a line for people, with the same as fields of the log record for programs."""
+    """Write a line for people, with the same values as fields of the log record for programs."""
+    client = stream.client  # it is looked up in the headers
     access_log.info(
         "%s to %s: %.3f s, %d events, %d bytes, %s",
         stream.label,
-        stream.client or "an unknown client",
+        client or "an unknown client",
         seconds,
         stream.events,
         stream.sent,
         reason,
         extra={
             "route": stream.label,
-            "client": stream.client,
+            "client": client,
             "seconds": seconds,
             "events": stream.events,
             "bytes": stream.sent,

@@ -6,35 +6,31 @@ steps run.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
 from functools import partial
-from typing import Any
 
 import attrs
 import trio
 
 from .._http.paths import request_segments
-from .._http.problem import problem_response
 from .._http.request import Request
-from .._http.response import Response
 from .._plan.router import Match
 from .._routes.routes import SSE
+from ..asgi import Message, Receive, Send
 from ..errors import HTTPException, NoContent
 from ..wire import DONE_ID
 from .admission import StreamSlot
 from .compiled_app import CompiledApp
-from .connection import Connection, Receive
-from .rejection import NoConnectionLeft, ShuttingDown, label_of, rejection_response
+from .connection import Connection
+from .rejection import NoConnectionLeft, ShuttingDown
 from .request_context import RequestContext
-from .responder import Responder, ValueResponder, send_response
+from .responder import Responder, ValueResponder, error_response, send_response
 from .server_extension import ServerExtension, server_extension_of
 from .stream import StreamResponder
-from .writer import Send
 
 __all__ = ("answer",)
 
 
-async def answer(app: CompiledApp, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+async def answer(app: CompiledApp, scope: Message, receive: Receive, send: Send) -> None:
     """Answer a request."""
     request, extension, settings = Request(scope), server_extension_of(scope), app.context.settings
     connect = partial(
@@ -48,16 +44,12 @@ async def answer(app: CompiledApp, scope: MutableMapping[str, Any], receive: Rec
     try:
         settings.limits.check(request)
         match = _find(app, request)
-    except HTTPException as refused:
-        await _refuse(request, problem_response(refused, settings.json), connect)
-        return
-    plan = match.plan
-    try:
+        plan = match.plan
         if extension is not None and not plan.route.answers_during_shutdown:
             _check_server(extension)
         slot = app.context.admission.enter() if isinstance(plan.route, SSE) else None
-    except HTTPException as rejected:
-        await _reject(app, request, rejected, connect, extension)
+    except HTTPException as refused:
+        await _refuse(app, request, refused, connect)
         return
     connection = connect(label=plan.label, max_body=plan.max_body)
     context = RequestContext(app.context, connection, request, match, slot)
@@ -113,23 +105,11 @@ async def _run_stream(responder: StreamResponder, slot: StreamSlot) -> None:
         responder.context.app.counters.ended(responder, ended)
 
 
-async def _reject(
-    app: CompiledApp,
-    request: Request,
-    error: HTTPException,
-    connect: partial[Connection],
-    extension: ServerExtension | None,
-) -> None:
-    """Tell a client to try again later."""
-    app.context.counters.refused(label_of(error))
-    response = rejection_response(request, error, app.context.reconnect_seconds(), app.context.settings.json)
+async def _refuse(app: CompiledApp, request: Request, error: HTTPException, connect: partial[Connection]) -> None:
+    """Send an answer that needs no plan. It goes through a connection all the same, which drains the body."""
+    response = error_response(app.context, request, error)
     if isinstance(error, ShuttingDown | NoConnectionLeft) and request.http_version.startswith("1"):
         response = attrs.evolve(response, headers=(*response.headers, ("connection", "close")))
-    await _refuse(request, response, connect)
-
-
-async def _refuse(request: Request, response: Response, connect: partial[Connection]) -> None:
-    """Send an answer that needs no plan. It goes through a connection all the same, which drains the body."""
     connection = connect(label=f"{request.method} {request.path}")
 
     async def finish(_error: Exception | None) -> None:

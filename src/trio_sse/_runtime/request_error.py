@@ -20,8 +20,8 @@ PASS_ON = (trio.Cancelled, KeyboardInterrupt)
 def split_request_error(raised: BaseException) -> tuple[BaseException | None, Exception | None]:
     """Tell what has to be raised on from what ends this request.
 
-    Cancelled belongs to a scope outside, and KeyboardInterrupt to whoever pressed Ctrl-C. All else ends the request,
-    also what is not an Exception: `sys.exit()` in a handler is a mistake in that handler and must not take the server's
+    Cancelled belongs to a scope outside, and KeyboardInterrupt to the person who pressed Ctrl-C. All else ends the
+    request, also what is not an Exception: `sys.exit()` in a handler is a mistake in that handler and must not take the server's
     other clients with it, and GeneratorExit is what closing a generator that holds a nursery around its `yield` raises,
     in a group. These two are wrapped in a RuntimeError, because what catches errors catches Exception.
     """

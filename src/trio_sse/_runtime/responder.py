@@ -11,17 +11,19 @@ from contextlib import AsyncExitStack
 from typing import Any, Final
 
 from .._http.problem import http_exception_in, problem_response
+from .._http.request import Request
 from .._http.response import Response
 from ..errors import HTTPError, HTTPException, StepError
 from ..wire import JSONEncoder
 from .abort import RULES
+from .app_context import AppContext
 from .built_in_names import BUILT_IN
 from .rejection import label_of, rejection_response
 from .request_context import RequestContext
 from .steps import call, run_steps
 from .writer import Writer
 
-__all__ = ("Responder", "ValueResponder", "send_response")
+__all__ = ("Responder", "ValueResponder", "error_response", "send_response")
 
 VARY: Final = ((b"vary", b"Accept"),)
 
@@ -73,7 +75,9 @@ class Responder:
         if error is None and self.refusal is None:
             await self.end(None)
         else:
-            await send_response(connection.writer, self._response_to(self.refusal or HTTPError()), self.vary())
+            context = self.context
+            response = error_response(context.app, context.request, self.refusal or HTTPError())
+            await send_response(connection.writer, response, self.vary())
 
     async def answer(self, values: dict[Hashable, Any]) -> None:
         """Run the handler."""
@@ -119,13 +123,6 @@ class Responder:
             "context manager raises on what it does not handle, or raises an HTTPError in its place"
         ) from error
 
-    def _response_to(self, error: HTTPException) -> Response:
-        app = self.context.app
-        if not error.retry:
-            return problem_response(error, app.settings.json)
-        app.counters.refused(label_of(error))
-        return rejection_response(self.context.request, error, app.reconnect_seconds(), app.settings.json)
-
 
 class ValueResponder(Responder):
     """Answers with one value: JSON, a `Response`, or nothing."""
@@ -149,6 +146,14 @@ class ValueResponder(Responder):
         else:
             await writer.start(200, self.vary())
             await writer.end()
+
+
+def error_response(app: AppContext, request: Request, error: HTTPException) -> Response:
+    """The response for an error; one after which the client is to retry is counted as a rejection."""
+    if not error.retry:
+        return problem_response(error, app.settings.json)
+    app.counters.refused(label_of(error))
+    return rejection_response(request, error, app.reconnect_seconds(), app.settings.json)
 
 
 def _value_response(value: Any, json: JSONEncoder) -> Response:

@@ -110,7 +110,7 @@ async def call(function: Call, values: Mapping[Hashable, Any]) -> Any:
     Raises:
         StepError: A sync function returned a coroutine, which nothing would await.
     """
-    result = function.function(**{name: values[key] for name, key in function.sources})
+    result = function.function(**function.arguments(values))
     if function.kind is Kind.ASYNC:
         return await result
     if inspect.iscoroutine(result):

@@ -77,8 +77,7 @@ class StreamResponder(Responder):
         if self.context.app.settings.limits.streams_per_client is not None and not self._slot.claimed:
             self._slot.claim(self.client)
         handler = self.plan.handler
-        arguments = {name: values[key] for name, key in handler.sources}
-        await drive(handler, arguments, self.connection, self._start, self._emit)
+        await drive(handler, handler.arguments(values), self.connection, self._start, self._emit)
 
     async def _start(self) -> None:
         """Send the headers and a first frame, so that the client's `open` waits for no event."""

@@ -15,7 +15,7 @@ from .._ground.writes import WRITES_PER_TURN, time_for
 from ..asgi import Message, Send
 from .abort import AbortReason
 
-__all__ = ("Send", "TryWrite", "Writer")
+__all__ = ("TryWrite", "Writer")
 
 TryWrite = Callable[[bytes], bool]
 
@@ -110,8 +110,7 @@ class Writer:
             call()
 
     async def _send(self, message: Message, size: int) -> None:
-        while self.writing:
-            await self.wait_idle()
+        await self.wait_idle()
         self.writing = True
         try:
             with trio.move_on_after(time_for(self.timeout, size)) as self._limit:

@@ -70,7 +70,7 @@ class EventSource:
             would come again after a reconnect.
         on_open: Called each time a stream has opened.
         on_retry: Called with each error after which there will be another attempt, and the seconds until then.
-            Without it they are logged as warnings. What it raises ends the wait and goes to whoever iterates.
+            Without it they are logged as warnings. What it raises ends the wait and reaches the task that iterates.
 
     Raises:
         ValueError: A header or the `last_event_id` cannot be sent, a limit is not positive, or `content` and `json` are
