@@ -21,9 +21,9 @@ def split_request_error(raised: BaseException) -> tuple[BaseException | None, Ex
     """Tell what has to be raised on from what ends this request.
 
     Cancelled belongs to a scope outside, and KeyboardInterrupt to the person who pressed Ctrl-C. All else ends the
-    request, also what is not an Exception: `sys.exit()` in a handler is a mistake in that handler and must not take the server's
-    other clients with it, and GeneratorExit is what closing a generator that holds a nursery around its `yield` raises,
-    in a group. These two are wrapped in a RuntimeError, because what catches errors catches Exception.
+    request, also what is not an Exception: `sys.exit()` in a handler is a mistake in that handler and must not take the
+    server's other clients with it, and GeneratorExit is what closing a generator that holds a nursery around its
+    `yield` raises, in a group. These two are wrapped in a RuntimeError, because what catches errors catches Exception.
     """
     if isinstance(raised, Exception):
         return None, raised
