@@ -103,7 +103,7 @@ def lint(session: nox.Session) -> None:
     session.run(
         "flake8-async",
         "--enable=ASYNC",
-        "--startable-in-context-manager=_run_background,run_in_background,serve_worker",
+        "--startable-in-context-manager=_run_background,_serve_by_stock_worker,run_in_background,serve_configured,serve_worker",
         *(str(path) for path in sorted((ROOT / "src").rglob("*.py"))),
     )
 

@@ -26,7 +26,7 @@ T = TypeVar("T")
 class Attrs:
     x: int = 0
     _admin: bool = False
-    __mangled: int = 1
+    __mangled: int = 1  # pyright: ignore[reportGeneralTypeIssues] - a private name is what is tested
     _alias: int = attrs.field(default=1, alias="alias")
     computed: int = attrs.field(init=False, default=1)
 
@@ -35,7 +35,7 @@ class Attrs:
 class Data:
     x: int = 0
     _admin: bool = False
-    __mangled: int = 1
+    __mangled: int = 1  # pyright: ignore[reportGeneralTypeIssues] - a private name is what is tested
     computed: int = dataclasses.field(init=False, default=1)
 
 

@@ -125,8 +125,7 @@ def test_the_access_log_escapes_what_a_client_has_sent(given: AccessLogAtoms, li
     mine.handlers, mine.propagate, mine.filters = [collector], False, []
     mine.setLevel(logging.INFO)
     for _ in range(2):  # a second configuration with the same logger
-        log = make_config(accesslog=mine).log
-    assert log.access_logger is mine
+        assert make_config(accesslog=mine).log.access_logger is mine
     mine.info('"%(r)s" "%(a)s"', given)
     mine.info("another line of %s", "\x1b")
     assert collector.lines == [line, "another line of \x1b"]

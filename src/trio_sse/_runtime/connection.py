@@ -35,7 +35,7 @@ from .._ground.background import BackgroundNursery, alone
 from ..asgi import Receive, Send
 from .abort import RULES, Aborted, AbortReason
 from .body import RequestBody
-from .request_error import split_request_error
+from .request_error import keeping_request_error
 from .server_extension import Drain, Draining, ServerExtension
 from .writer import Writer
 
@@ -204,15 +204,8 @@ class Connection:
         await self._keeping_errors(partial(self._background.run_in_background, task_status))
 
     async def _keeping_errors(self, task: Work) -> None:
-        try:
+        with keeping_request_error(self._keep):
             await task()
-        except BaseException as raised:  # kept, and raised when the response has ended
-            passed_on, error = split_request_error(raised)
-            if error is None:
-                raise
-            self._keep(error)
-            if passed_on is not None:
-                raise passed_on from None
 
     def _keep(self, error: Exception) -> None:
         """Keep an error of a task beside the driver, and end the request for it."""
@@ -268,16 +261,8 @@ class Connection:
             self._nursery.cancel_scope.cancel(reason="the response has ended")
 
     async def _in_scope(self, scope: trio.CancelScope, work: Work) -> None:
-        try:
-            with scope:
-                await work()
-        except BaseException as raised:  # kept, and raised when the response has ended
-            passed_on, error = split_request_error(raised)
-            if error is None:
-                raise
-            self._errors.append(error)
-            if passed_on is not None:
-                raise passed_on from None
+        with keeping_request_error(self._errors.append), scope:
+            await work()
 
     def _error(self) -> Exception | None:
         if len(self._errors) > 1:

@@ -34,7 +34,7 @@ FALL_BACK = (
 logger = logging.getLogger("trio_sse.server")
 
 
-async def serve(
+async def serve(  # noqa: ASYNC128 - the worker calls started()
     app: ASGIApp,
     *,
     config: Config | None = None,
@@ -87,7 +87,7 @@ async def serve_configured(  # noqa: ASYNC128 - the worker calls started()
         raise served.error
 
 
-async def _serve_by_stock_worker(
+async def _serve_by_stock_worker(  # noqa: ASYNC128 - hypercorn calls started()
     app: Any, config: StreamConfig, trigger: Trigger, task_status: trio.TaskStatus[list[str]]
 ) -> None:
     config.create_ssl_context()  # hypercorn would find a mistake here only when it has opened its sockets

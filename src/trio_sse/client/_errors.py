@@ -23,8 +23,8 @@ class ConnectionFailed(Exception):
 
     def __init__(self, url: str, reason: str, *more: object) -> None:
         # Escaped here, since a reason phrase, a content type or a redirect's location may hold any byte.
-        self.url = escape(url)
-        self.reason = escape(reason)
+        self.url: str = escape(url)
+        self.reason: str = escape(reason)
         super().__init__(self.url, self.reason, *more)
 
     def __str__(self) -> str:
@@ -63,7 +63,7 @@ class UnreadableEvent(ValueError):
     def __init__(self, event: ServerSentEvent, wanted: type[object], reason: str) -> None:
         self.event = event
         self.wanted = wanted
-        self.reason = escape(reason)
+        self.reason: str = escape(reason)
         super().__init__(event, wanted, self.reason)
 
     def __str__(self) -> str:
