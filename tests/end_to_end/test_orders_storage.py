@@ -133,7 +133,7 @@ async def test_two_hundred_requests_of_which_half_are_cancelled_anywhere_leave_n
     """Threads run in real time, so the points are random; what must hold holds at each of them."""
     async with TestClient(create_app(DatabaseSettings(f"sqlite:///{path}"))) as client:
         [life] = client.state.values()
-        [database] = [value for value in life.values.values() if isinstance(value, Database)]
+        [database] = [value for value in life.services.values() if isinstance(value, Database)]
         choose = random.Random(7)
         await client.post("/orders", {"item": "Assam"}, headers=ADA)
         asked: list[tuple[str, str, Any]] = [
