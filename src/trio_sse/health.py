@@ -11,7 +11,7 @@ from typing import Final
 from ._http.request import Request
 from ._http.response import Response
 from ._routes.routes import Get
-from ._runtime.server_extension import Draining, server_extension_of
+from ._runtime.server_extension import EXTENSION, Draining
 from .errors import ServiceUnavailable
 from .statistics import Statistics
 
@@ -47,10 +47,10 @@ def _ready() -> Response:
 
 def _check_room(request: Request, draining: Draining, statistics: Callable[[], Statistics]) -> None:
     # A step and not the handler, which does not run for HEAD.
-    link = server_extension_of(request.scope)
+    extension = request.scope.get("extensions", {}).get(EXTENSION)
     if draining.is_set():
         raise ServiceUnavailable("The server is shutting down.", headers=NO_STORE)
-    if link is not None and link.overloaded:
+    if extension is not None and extension.overloaded:
         raise ServiceUnavailable("The server has no room for more connections.", headers=NO_STORE)
     if statistics().full:
         raise ServiceUnavailable("Too many streams are open.", headers=NO_STORE)

@@ -88,9 +88,9 @@ def test_a_plan_holds_all_that_a_request_needs() -> None:
     assert (made.route, made.label, made.max_body) == (route, "SSE /:site/rooms/:room", 0)
 
 
-def test_a_plan_makes_the_arguments_of_a_call() -> None:
+def test_a_plan_names_the_arguments_of_a_call() -> None:
     made = plan(Get("/:a/:b").handle(lambda b, a=1: None))
-    assert made.handler.arguments({"a": 1, "b": 2, "c": 3}) == {"a": 1, "b": 2}
+    assert made.handler.sources == (("b", "b"), ("a", "a"))
 
 
 def test_what_nobody_provides_is_left_to_the_default() -> None:

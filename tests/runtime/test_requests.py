@@ -213,6 +213,12 @@ async def test_a_server_without_raw_paths_is_served_too() -> None:
         assert reply.json() == "é%2F"
 
 
+@pytest.mark.parametrize("extensions", [{}, {"http.response.trailers": {}}])
+async def test_another_server_is_served_too(extensions: dict[str, Any]) -> None:
+    reply = await ask(Get("/").handle(lambda draining: draining.is_set()), "/", extensions=extensions)
+    assert reply.json() is False
+
+
 @pytest.mark.parametrize("root", ["/api", "/api/"])
 async def test_a_mounted_app_answers_below_its_root(root: str) -> None:
     app = client(Get("/").handle(lambda: "root"), Get("/x").handle(lambda: "x"))

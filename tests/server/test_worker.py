@@ -20,7 +20,7 @@ from hypercorn.trio.worker_context import EventWrapper
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trio_sse._ground.writes import time_for
-from trio_sse._runtime.server_extension import EXTENSION, Drain, ServerExtension, server_extension_of
+from trio_sse._runtime.server_extension import Drain, ServerExtension
 from trio_sse._server import contract as _contract
 from trio_sse._server.accepting import accept_all
 from trio_sse._server.connection_limit import RESERVED, ConnectionLimit
@@ -93,13 +93,6 @@ def test_the_direct_write_does_not_bypass_a_middleware() -> None:
     assert link.direct_writer(wrapped) is None
     assert link.direct_writer(Server().send) is None
     assert ServerExtension(Drain(), send=server.send).direct_writer(server.send) is None, "there is none"
-
-
-def test_the_extension_is_found_in_the_scope() -> None:
-    link = ServerExtension(Drain())
-    assert server_extension_of({"extensions": {EXTENSION: link}}) is link
-    assert server_extension_of({}) is None
-    assert server_extension_of({"extensions": {EXTENSION: {}}}) is None, "of another server"
 
 
 # -- the direct write to the socket

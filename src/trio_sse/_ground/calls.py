@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Hashable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Hashable
 from typing import Any, get_args, get_origin
 
 import attrs
@@ -51,10 +51,6 @@ class Call:
     def keys(self) -> tuple[Hashable, ...]:
         """Where they come from."""
         return tuple(key for _, key in self.sources)
-
-    def arguments(self, values: Mapping[Hashable, Any]) -> dict[str, Any]:
-        """The keyword arguments of one call."""
-        return {name: values[key] for name, key in self.sources}
 
     def __str__(self) -> str:
         return describe(self.function)

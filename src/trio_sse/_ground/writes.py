@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ("WRITES_PER_TURN", "time_for")
+__all__ = ("PIECE", "WRITES_PER_TURN", "time_for")
 
 PIECE: Final = 64 * 1024
 """Bytes of a write for which a time limit counts once."""

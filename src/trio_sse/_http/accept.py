@@ -11,10 +11,14 @@ from typing import Final
 
 from .._ground.text import ascii_lower, strip_blanks
 
-__all__ = ("accepts_event_stream", "asks_for_event_stream")
+__all__ = ("PLAIN_YES", "accepts_event_stream", "asks_for_event_stream")
 
 WEIGHT: Final = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+")
 """A weight in ASCII digits. RFC 9110, 12.4.2 allows three of them after the point; more do no harm."""
+
+PLAIN_YES: Final = frozenset((None, "text/event-stream", "*/*"))
+"""What EventSource, fetch, curl and clients without the header send. All of them accept an event stream, so that most
+requests need no reading of media ranges."""
 
 
 def accepts_event_stream(accept: str | None) -> bool:

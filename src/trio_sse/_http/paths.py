@@ -46,7 +46,7 @@ class Path:
             raise BuildError(f"a route begins with its path, as in Get('/rooms/:room'), not with {text!r}")
         if not text.startswith("/"):
             raise BuildError(f"path {text!r} must begin with '/'; write {'/' + text!r}")
-        segments = tuple(_strip_slash(text).split("/")[1:])
+        segments = tuple(text.removesuffix("/").split("/")[1:])
         for segment in segments:
             _check_segment(text, segment)
         path = cls(segments)
@@ -115,8 +115,11 @@ def request_segments(raw_path: bytes, root_path: str = "") -> tuple[str, ...]:
     """
     if raw_path and not raw_path.startswith(b"/"):
         raise BadRequest("The request target is not a path.")
-    segments = tuple(_decode(raw) for raw in _strip_slash(raw_path.decode("latin-1")).split("/")[1:])
-    root = tuple(_strip_slash(root_path).split("/")[1:])
+    text = raw_path.decode("latin-1")
+    raw = text.removesuffix("/").split("/")[1:]
+    literal = "%" not in text and text.isascii() and text.isprintable()
+    segments = tuple(raw) if literal else tuple([_decode(each) for each in raw])
+    root = tuple(root_path.removesuffix("/").split("/")[1:])
     return segments[len(root) :] if segments[: len(root)] == root else segments
 
 
@@ -125,13 +128,7 @@ def raw_path_of(path: str) -> bytes:
     return quote(path, errors="surrogatepass").encode("ascii")
 
 
-def _strip_slash(path: str) -> str:
-    return path.removesuffix("/")
-
-
 def _decode(raw: str) -> str:
-    if "%" not in raw and raw.isascii() and raw.isprintable():
-        return raw
     try:
         segment = unquote_to_bytes(raw.encode("latin-1")).decode("utf-8")
     except UnicodeDecodeError:

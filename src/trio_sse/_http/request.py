@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 from urllib.parse import parse_qsl
-
-import attrs
 
 from .._ground.escape import escape
 from .._ground.text import NOT_IN_A_HEADER, strip_blanks
@@ -25,36 +23,36 @@ MAX_LAST_EVENT_ID = 1024
 """The most bytes of a Last-Event-ID; a longer one counts as absent."""
 
 
-@attrs.define(slots=False, eq=False, repr=False)
 class Request:
-    """A request. Each property is read from the ASGI scope when it is first used.
+    """A request.
+
+    What every request is asked for is read at once, in one pass over its headers; each property when it is first used.
 
     Attributes:
-        scope: The ASGI scope, for what has no property here.
+        scope: The ASGI scope, for what has no attribute here.
+        method: The method, upper case.
+        path: The decoded path, as the server passes it. Routing uses the raw path.
+        raw_path: The path as it was sent, percent-encoded: routes are found by it.
+        accept: All Accept headers as one, or None without any.
+        last_event_id: The id of the last event that a reconnecting client received. None when the client sent none, or
+            a text that cannot be an id: not UTF-8, over `MAX_LAST_EVENT_ID` bytes, or with a control character. Such a
+            client starts from the beginning, since an error status would end its EventSource.
     """
 
-    scope: MutableMapping[str, Any]
-
-    @property
-    def method(self) -> str:
-        """The method, upper case."""
-        return str(self.scope["method"])
-
-    @property
-    def path(self) -> str:
-        """The decoded path, as the server passes it. Routing uses the raw path."""
-        return str(self.scope["path"])
-
-    @property
-    def raw_path(self) -> bytes:
-        """The path as it was sent, percent-encoded: routes are found by it."""
-        return self.scope.get("raw_path") or raw_path_of(self.path)
-
-    @property
-    def accept(self) -> str | None:
-        """All Accept headers as one, or None without any."""
-        found = [value for name, value in self.scope["headers"] if name == b"accept"]
-        return b",".join(found).decode("latin-1") if found else None
+    def __init__(self, scope: MutableMapping[str, Any]) -> None:
+        accept: list[bytes] = []
+        last_event_ids: list[bytes] = []
+        for name, value in scope["headers"]:
+            if name == b"accept":
+                accept.append(value)
+            elif name == b"last-event-id":
+                last_event_ids.append(value)
+        self.scope: Final = scope
+        self.method: Final[str] = scope["method"]
+        self.path: Final[str] = scope["path"]
+        self.raw_path: Final[bytes] = scope.get("raw_path") or raw_path_of(self.path)
+        self.accept: Final = b",".join(accept).decode("latin-1") if accept else None
+        self.last_event_id: Final = _event_id(last_event_ids[0]) if last_event_ids else None
 
     @property
     def http_version(self) -> str:
@@ -98,23 +96,17 @@ class Request:
                 cookies.setdefault(name, _unquote(value))
         return cookies
 
-    @property
-    def last_event_id(self) -> str | None:
-        """The id of the last event that a reconnecting client received.
-
-        None when the client sent none, or a text that cannot be an id: not UTF-8, over `MAX_LAST_EVENT_ID` bytes, or
-        with a control character. Such a client starts from the beginning, since an error status would end its
-        EventSource.
-        """
-        raw = next((value for name, value in self.scope["headers"] if name == b"last-event-id"), b"")
-        try:
-            text = raw.decode("utf-8") if len(raw) <= MAX_LAST_EVENT_ID else ""
-        except UnicodeDecodeError:
-            return None
-        return text if text and not NOT_IN_A_HEADER.search(text) else None
-
     def __repr__(self) -> str:
         return f"<Request {escape(self.method)} {escape(self.path)}>"
+
+
+def _event_id(raw: bytes) -> str | None:
+    """The value of a Last-Event-ID header, or None if it cannot be an id."""
+    try:
+        text = raw.decode("utf-8") if len(raw) <= MAX_LAST_EVENT_ID else ""
+    except UnicodeDecodeError:
+        return None
+    return text if text and not NOT_IN_A_HEADER.search(text) else None
 
 
 def _unquote(value: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from .._http.accept import accepts_event_stream, asks_for_event_stream
+from .._http.accept import PLAIN_YES, accepts_event_stream, asks_for_event_stream
 from .._http.paths import NO_VALUES
 from .._http.segments import read_segment
 from .._routes.routes import SSE
@@ -79,10 +79,13 @@ class Router:
         wanted = "GET" if method == "HEAD" else method
         for node, values in _walk(self._root, segments, ()):
             plain, stream = _fit(node.plain.get(wanted), values), _fit(node.streams.get(wanted), values)
-            if stream is not None:
-                return _choose(plain, stream, accept)
-            if plain is not None:
-                return plain
+            if plain is not None and stream is not None:
+                return attrs.evolve(stream if asks_for_event_stream(accept) else plain, varies=True)
+            if stream is not None and accept not in PLAIN_YES and not accepts_event_stream(accept):
+                raise NotAcceptable("This path gives text/event-stream.")
+            found = plain or stream
+            if found is not None:
+                return found
         raise MethodNotAllowed(self.allow(segments))
 
     def answers(self, plan: Plan, segments: tuple[str, ...]) -> Plan:
@@ -140,12 +143,3 @@ def _fit(plan: Plan | None, values: tuple[str, ...]) -> Match | None:
     except ValueError:
         return None
     return Match(plan, params)
-
-
-def _choose(plain: Match | None, stream: Match, accept: str | None) -> Match:
-    """The one that answers, where there is a stream and perhaps a plain route as well."""
-    if plain is not None:
-        return attrs.evolve(stream if asks_for_event_stream(accept) else plain, varies=True)
-    if not accepts_event_stream(accept):
-        raise NotAcceptable("This path gives text/event-stream.")
-    return stream

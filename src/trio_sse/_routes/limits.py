@@ -1,7 +1,6 @@
 """Limits: how much an app accepts, and from which hosts, origins and proxies.
 
-Owns the settings and the checks of their values. How a host or an origin is compared stands in `_http.hosts`, how a
-client's address is found in `_http.addresses`. It does not count streams: that is done at run time.
+Owns the settings and the checks of their values. Requests are held against them in `_runtime.admission`.
 """
 
 from __future__ import annotations
@@ -14,10 +13,9 @@ from typing import Any, Literal, cast
 import attrs
 
 from .._ground.text import ascii_lower
-from .._http.addresses import UNIX, TrustedProxy, client_address
-from .._http.hosts import is_allowed_origin, is_host, matches_host, normalize_origin
-from .._http.request import Request
-from ..errors import BuildError, Forbidden, HTTPError
+from .._http.addresses import UNIX, TrustedProxy
+from .._http.hosts import is_host, normalize_origin
+from ..errors import BuildError
 
 __all__ = ("Limits",)
 
@@ -116,44 +114,3 @@ class Limits:
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network | Literal["unix:"], ...] = attrs.field(
         default=(), converter=_to_proxies
     )
-
-    def check(self, request: Request) -> None:
-        """Check what a request's headers and query string show.
-
-        Raises:
-            HTTPError: The request is too large (414, 431), for another host (421), or from another origin (403).
-        """
-        self._check_sizes(request)
-        if self.hosts is None and self.origins is None:
-            return
-        host = _host_of(request)
-        if self.hosts is not None and not matches_host(host, self.hosts):
-            raise HTTPError("This server does not answer to that host.", status=421)
-        if self.origins is not None and not self._allows_origin_of(request, host):
-            raise Forbidden("Pages of that origin may not use this server.")
-
-    def client_of(self, request: Request) -> str:
-        """The client's address: the last one that is not that of a trusted proxy."""
-        peer = "" if request.client is None else request.client[0]
-        return client_address(peer, request.headers.get_all("x-forwarded-for"), self.trusted_proxies)
-
-    def _check_sizes(self, request: Request) -> None:
-        scope = request.scope
-        if self.query_bytes is not None and len(scope.get("query_string", b"")) > self.query_bytes:
-            raise HTTPError("The query string is too long.", status=414)
-        if self.header_bytes is not None:
-            size = sum(len(name) + len(value) for name, value in scope["headers"])
-            if size > self.header_bytes:
-                raise HTTPError("The request's headers are too large.", status=431)
-
-    def _allows_origin_of(self, request: Request, host: str) -> bool:
-        # Two Origin headers are joined to one text that is not an origin, so that they are refused.
-        origin = ascii_lower(",".join(request.headers.get_all("origin")))
-        scheme = request.scope.get("scheme", "http")
-        return is_allowed_origin(origin, self.origins or (), host=host, scheme=scheme)
-
-
-def _host_of(request: Request) -> str:
-    """The Host header; an empty text where there are several, because a proxy may have read another one than we."""
-    hosts = request.headers.get_all("host")
-    return ascii_lower(hosts[0]) if len(hosts) == 1 else ""

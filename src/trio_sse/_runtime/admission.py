@@ -1,6 +1,8 @@
-"""Admission: which streams may open.
+"""Admission: which requests are answered, and which streams may open.
 
-Owns the counts that limits are held against. A stream that is open is never closed to make room for another.
+Holds requests against an app's `Limits`, and owns the counts that this takes. A stream that is open is never closed to
+make room for another. How a host or an origin is compared stands in `_http.hosts`, how a client's address is found in
+`_http.addresses`.
 """
 
 from __future__ import annotations
@@ -11,14 +13,19 @@ from collections.abc import Hashable
 
 import trio
 
+from .._ground.text import ascii_lower
+from .._http.addresses import client_address
+from .._http.hosts import is_allowed_origin, matches_host
+from .._http.request import Request
 from .._routes.limits import Limits
+from ..errors import Forbidden, HTTPError
 from .rejection import RateLimitReached, StreamLimitReached, StreamsPerClientReached
 
 __all__ = ("Admission", "StreamSlot")
 
 
 class Admission:
-    """Counts an app's streams against its limits."""
+    """Holds an app's requests against its limits, and counts its streams."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -32,18 +39,51 @@ class Admission:
         """Whether as many streams are open as may be."""
         return self.limits.streams is not None and self.open >= self.limits.streams
 
+    def check(self, request: Request) -> None:
+        """Check what a request's headers and query string show.
+
+        Raises:
+            HTTPError: The request is too large (414, 431), for another host (421), or from another origin (403).
+        """
+        limits, scope = self.limits, request.scope
+        if limits.query_bytes is not None and len(scope.get("query_string", b"")) > limits.query_bytes:
+            raise HTTPError("The query string is too long.", status=414)
+        if limits.header_bytes is not None:
+            size = sum([len(name) + len(value) for name, value in scope["headers"]])
+            if size > limits.header_bytes:
+                raise HTTPError("The request's headers are too large.", status=431)
+        if limits.hosts is not None or limits.origins is not None:
+            self._check_host(request)
+
+    def client_of(self, request: Request) -> str:
+        """The client's address: the last one that is not that of a trusted proxy."""
+        peer = "" if request.client is None else request.client[0]
+        return client_address(peer, request.headers.get_all("x-forwarded-for"), self.limits.trusted_proxies)
+
     def enter(self) -> StreamSlot:
         """Let a stream in, before any of its steps.
 
         Raises:
             ServiceUnavailable: There are too many.
         """
-        if self.full:
+        limits = self.limits
+        if limits.streams is not None and self.open >= limits.streams:
             raise StreamLimitReached
-        if self.limits.streams_per_second is not None:
-            self._spend(self.limits.streams_per_second)
+        if limits.streams_per_second is not None:
+            self._spend(limits.streams_per_second)
         self.open += 1
         return StreamSlot(self)
+
+    def _check_host(self, request: Request) -> None:
+        """Check the Host and Origin headers."""
+        host, allowed = _host_of(request), self.limits.origins
+        if self.limits.hosts is not None and not matches_host(host, self.limits.hosts):
+            raise HTTPError("This server does not answer to that host.", status=421)
+        # Two Origin headers are joined to one text that is not an origin, so that they are refused.
+        origin = ascii_lower(",".join(request.headers.get_all("origin")))
+        scheme = request.scope.get("scheme", "http")
+        if allowed is not None and not is_allowed_origin(origin, allowed, host=host, scheme=scheme):
+            raise Forbidden("Pages of that origin may not use this server.")
 
     def _spend(self, rate: float) -> None:
         """Take one of what a second allows; what was not used is there for at most a second."""
@@ -96,3 +136,9 @@ class StreamSlot:
             if not by_client[self._client]:
                 del by_client[self._client]
             self._claimed = False
+
+
+def _host_of(request: Request) -> str:
+    """The Host header; an empty text where there are several, because a proxy may have read another one than we."""
+    hosts = request.headers.get_all("host")
+    return ascii_lower(hosts[0]) if len(hosts) == 1 else ""

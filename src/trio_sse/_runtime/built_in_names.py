@@ -30,7 +30,8 @@ class BuiltInValue(BuiltInName):
     """A built-in name, with the function that gets its value.
 
     Attributes:
-        get: Gets the value for a request; None where an operation of the plan or the responder itself sets it.
+        get: Gets the value for a request; None where it is set in another way: the request itself by the responder, a
+            body by the plan's operations.
     """
 
     get: Callable[[RequestContext], Any] | None
@@ -106,7 +107,7 @@ _TABLE: Final = (
         "request",
         lambda context: context.request.query,
     ),
-    BuiltInValue("request", "the request itself", Request, "request", lambda context: context.request),
+    BuiltInValue("request", "the request itself", Request, "request", None),
     BuiltInValue(
         "statistics",
         "gives the app's Statistics",

@@ -35,7 +35,7 @@ from .._ground.background import BackgroundNursery, alone
 from ..asgi import Receive, Send
 from .abort import RULES, Aborted, AbortReason
 from .body import RequestBody
-from .request_error import keeping_request_error
+from .request_error import keep_request_error
 from .server_extension import Drain, Draining, ServerExtension
 from .writer import Writer
 
@@ -204,8 +204,10 @@ class Connection:
         await self._keeping_errors(partial(self._background.run_in_background, task_status))
 
     async def _keeping_errors(self, task: Work) -> None:
-        with keeping_request_error(self._keep):
+        try:
             await task()
+        except BaseException as raised:  # noqa: ASYNC103, BLE001 - Cancelled is raised on, alone or in its group
+            keep_request_error(raised, self._keep)
 
     def _keep(self, error: Exception) -> None:
         """Keep an error of a task beside the driver, and end the request for it."""
@@ -261,8 +263,11 @@ class Connection:
             self._nursery.cancel_scope.cancel(reason="the response has ended")
 
     async def _in_scope(self, scope: trio.CancelScope, work: Work) -> None:
-        with keeping_request_error(self._errors.append), scope:
-            await work()
+        try:
+            with scope:
+                await work()
+        except BaseException as raised:  # noqa: ASYNC103, BLE001 - Cancelled is raised on, alone or in its group
+            keep_request_error(raised, self._errors.append)
 
     def _error(self) -> Exception | None:
         if len(self._errors) > 1:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from functools import partial
 
 import attrs
-import trio
 
 from .._http.paths import request_segments
 from .._http.request import Request
@@ -18,13 +17,12 @@ from .._routes.routes import SSE
 from ..asgi import Message, Receive, Send
 from ..errors import HTTPException, NoContent
 from ..wire import DONE_ID
-from .admission import StreamSlot
 from .compiled_app import CompiledApp
 from .connection import Connection
 from .rejection import NoConnectionLeft, ShuttingDown
 from .request_context import RequestContext
-from .responder import Responder, ValueResponder, error_response, send_response
-from .server_extension import ServerExtension, server_extension_of
+from .responder import ValueResponder, error_response, send_response
+from .server_extension import EXTENSION, ServerExtension
 from .stream import StreamResponder
 
 __all__ = ("answer",)
@@ -32,7 +30,8 @@ __all__ = ("answer",)
 
 async def answer(app: CompiledApp, scope: Message, receive: Receive, send: Send) -> None:
     """Answer a request."""
-    request, extension, settings = Request(scope), server_extension_of(scope), app.context.settings
+    request, settings = Request(scope), app.context.settings
+    extension: ServerExtension | None = scope.get("extensions", {}).get(EXTENSION)
     connect = partial(
         Connection,
         receive,
@@ -42,67 +41,38 @@ async def answer(app: CompiledApp, scope: Message, receive: Receive, send: Send)
         extension=extension,
     )
     try:
-        settings.limits.check(request)
-        match = _find(app, request)
-        plan = match.plan
-        if extension is not None and not plan.route.answers_during_shutdown:
-            _check_server(extension)
-        slot = app.context.admission.enter() if isinstance(plan.route, SSE) else None
+        match = _find(app, request, extension)
+        slot = app.context.admission.enter() if isinstance(match.plan.route, SSE) else None
     except HTTPException as refused:
         await _refuse(app, request, refused, connect)
         return
+    plan = match.plan
     connection = connect(label=plan.label, max_body=plan.max_body)
     context = RequestContext(app.context, connection, request, match, slot)
-    if slot is None:
-        await _run(ValueResponder(context))
-    else:
-        await _run_stream(StreamResponder(context, slot), slot)
+    try:
+        await (ValueResponder(context) if slot is None else StreamResponder(context)).run()
+    except Exception as error:
+        error.add_note(f"while answering {plan.label} with {plan.handler}")
+        raise
 
 
-def _find(app: CompiledApp, request: Request) -> Match:
+def _find(app: CompiledApp, request: Request, extension: ServerExtension | None) -> Match:
     """Find the plan, or raise the answer."""
+    app.context.admission.check(request)
     segments = request_segments(request.raw_path, request.scope.get("root_path", ""))
     if request.method == "OPTIONS":
         raise NoContent(headers={"allow": app.router.allow(segments)})
     match = app.router.match(request.method, segments, request.accept)
-    if isinstance(match.plan.route, SSE) and request.last_event_id == DONE_ID:
+    route = match.plan.route
+    if request.last_event_id == DONE_ID and isinstance(route, SSE):
         # The stream has said Done(), and an EventSource reconnects all the same: 204 is what stops it.
         raise NoContent(headers={"cache-control": "no-store"})
+    if extension is not None and not route.answers_during_shutdown:
+        if extension.drain.draining.is_set():
+            raise ShuttingDown
+        if extension.overloaded:
+            raise NoConnectionLeft
     return match
-
-
-def _check_server(extension: ServerExtension) -> None:
-    """Check that the server has time and room for a request.
-
-    Raises:
-        HTTPError: It does not.
-    """
-    if extension.drain.draining.is_set():
-        raise ShuttingDown
-    if extension.overloaded:
-        raise NoConnectionLeft
-
-
-async def _run(responder: Responder) -> None:
-    try:
-        await responder.connection.run(responder.work, responder.finish)
-    except Exception as error:
-        error.add_note(f"while answering {responder.plan.label} with {responder.plan.handler}")
-        raise
-
-
-async def _run_stream(responder: StreamResponder, slot: StreamSlot) -> None:
-    """Answer with a stream, and count how it has ended."""
-    aborted, ended = responder.connection.aborted, "failed"
-    try:
-        await _run(responder)
-        ended = str(aborted.reason or "finished")
-    except trio.Cancelled:
-        ended = str(aborted.reason or "cancelled")
-        raise
-    finally:
-        slot.leave()
-        responder.context.app.counters.ended(responder, ended)
 
 
 async def _refuse(app: CompiledApp, request: Request, error: HTTPException, connect: partial[Connection]) -> None:

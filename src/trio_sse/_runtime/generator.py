@@ -7,7 +7,7 @@ sent is raised inside the generator, at its `yield`. It does not know events or 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping
 from typing import Any
 
 import trio
@@ -24,7 +24,7 @@ Emit = Callable[[Any], Awaitable[bool]]
 """Sends an item; True means that the stream ends here."""
 
 
-async def drive(call: Call, arguments: dict[str, Any], connection: Connection, start: Start, emit: Emit) -> None:
+async def drive(call: Call, values: Mapping[Hashable, Any], connection: Connection, start: Start, emit: Emit) -> None:
     """Call a handler, start the response, send everything that the handler yields, and close it.
 
     An async generator function starts the response before its body is entered. Any other handler is called first, so
@@ -33,7 +33,7 @@ async def drive(call: Call, arguments: dict[str, Any], connection: Connection, s
     Raises:
         StepError: The handler returned neither an async iterable nor an async context manager of one.
     """
-    source: Any = call.function(**arguments)
+    source: Any = call.function(**{name: values[key] for name, key in call.sources})
     if call.kind is Kind.ASYNC:
         source = await source
     if call.kind is not Kind.GENERATOR:

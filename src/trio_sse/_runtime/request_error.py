@@ -5,32 +5,26 @@ Owns the rule for what is not an `Exception`. It does not know how an error is a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import cast
 
 import trio
 
 from .._ground.background import alone
 
-__all__ = ("keeping_request_error",)
+__all__ = ("keep_request_error",)
 
 PASS_ON = (trio.Cancelled, KeyboardInterrupt)
 """What belongs to the world outside of the request: a scope around it, or a person at the terminal."""
 
 
-@contextmanager
-def keeping_request_error(keep: Callable[[Exception], None]) -> Generator[None]:
+def keep_request_error(raised: BaseException, keep: Callable[[Exception], None]) -> None:
     """Keep an error that ends this request, to be raised when the response has ended; raise on what belongs outside."""
-    try:
-        yield
-    except BaseException as raised:  # noqa: ASYNC103 - Cancelled is raised on, alone or in its group
-        passed_on, error = _split(raised)
-        if error is None:
-            raise
+    passed_on, error = _split(raised)
+    if error is not None:
         keep(error)
-        if passed_on is not None:
-            raise passed_on from None  # noqa: ASYNC104 - as above
+    if passed_on is not None:
+        raise passed_on from passed_on.__cause__
 
 
 def _split(raised: BaseException) -> tuple[BaseException | None, Exception | None]:

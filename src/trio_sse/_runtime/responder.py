@@ -32,6 +32,7 @@ class Responder:
     """What plain routes and streams have in common: values by name, steps, and the answer to an error.
 
     Attributes:
+        vary: The Vary header, where the Accept header chose this route over another.
         refusal: The answer in place of a response, where a step or the handler has raised one before the start.
     """
 
@@ -39,8 +40,17 @@ class Responder:
         self.context = context
         self.plan = context.match.plan
         self.connection = context.connection
+        self.vary = VARY if context.match.varies else ()
         self.refusal: HTTPException | None = None
         self._answered = False
+
+    async def run(self) -> None:
+        """Answer the request.
+
+        Raises:
+            Exception: What went wrong, once the response has ended.
+        """
+        await self.connection.run(self.work, self.finish)
 
     async def work(self) -> None:
         """Enter the steps, answer, exit the steps. An HTTPException before the start is an answer, not an error."""
@@ -77,7 +87,7 @@ class Responder:
         else:
             context = self.context
             response = error_response(context.app, context.request, self.refusal or HTTPError())
-            await send_response(connection.writer, response, self.vary())
+            await send_response(connection.writer, response, self.vary)
 
     async def answer(self, values: dict[Hashable, Any]) -> None:
         """Run the handler."""
@@ -87,16 +97,11 @@ class Responder:
         """End a response that has succeeded, or that has started."""
         raise NotImplementedError
 
-    def vary(self) -> Iterable[tuple[bytes, bytes]]:
-        """The Vary header, where the Accept header chose this route over another."""
-        return VARY if self.context.match.varies else ()
-
     def _values(self) -> dict[Hashable, Any]:
         """The path parameters, and the built-in values that the plan needs."""
         context = self.context
-        values: dict[Hashable, Any] = {}
+        values: dict[Hashable, Any] = {"request": context.request}
         values.update(context.match.params)
-        values["request"] = context.request
         for name in self.plan.needs:
             get = BUILT_IN[name].get
             if get is not None:
@@ -142,9 +147,9 @@ class ValueResponder(Responder):
         """
         writer = self.connection.writer
         if self.response is not None:
-            await send_response(writer, self.response, self.vary())
+            await send_response(writer, self.response, self.vary)
         else:
-            await writer.start(200, self.vary())
+            await writer.start(200, self.vary)
             await writer.end()
 
 

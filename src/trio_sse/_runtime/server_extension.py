@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import trio
 
-__all__ = ("EXTENSION", "Drain", "Draining", "ServerExtension", "server_extension_of")
+__all__ = ("EXTENSION", "Drain", "Draining", "ServerExtension")
 
 EXTENSION: Final = "trio_sse.server"
-"""The key in `scope["extensions"]`."""
+"""The key in `scope["extensions"]`, where `trio_sse.serve` puts a `ServerExtension`."""
 
 
 Hook = Callable[[], None]
@@ -94,9 +94,3 @@ class ServerExtension:
     def direct_writer(self, send: object) -> Callable[[bytes], bool] | None:
         """`try_write`, unless something stands between the app and the server, and must not be passed by."""
         return self.try_write if send == self.send else None
-
-
-def server_extension_of(scope: Any) -> ServerExtension | None:
-    """The link of a request, under a server that has one."""
-    link = scope.get("extensions", {}).get(EXTENSION)
-    return link if isinstance(link, ServerExtension) else None

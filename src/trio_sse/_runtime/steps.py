@@ -110,7 +110,7 @@ async def call(function: Call, values: Mapping[Hashable, Any]) -> Any:
     Raises:
         StepError: A sync function returned a coroutine, which nothing would await.
     """
-    result = function.function(**function.arguments(values))
+    result = function.function(**{name: values[key] for name, key in function.sources})
     if function.kind is Kind.ASYNC:
         return await result
     if inspect.iscoroutine(result):
@@ -123,7 +123,7 @@ async def _enter(function: Call, values: Mapping[Hashable, Any], owner: Owner, s
     """Call a function; an async context manager is entered, and exited with `stack`."""
     if function.kind is not Kind.CONTEXT:
         return await call(function, values)
-    manager = function.function(**function.arguments(values))
+    manager = function.function(**{name: values[key] for name, key in function.sources})
     return await stack.enter_async_context(shielded_exit(manager, owner, function.__str__))
 
 

@@ -19,7 +19,6 @@ from .._routes.routes import SSE
 from ..errors import HTTPError
 from ..wire import ServerSentEvent, encode
 from .abort import AbortReason
-from .admission import StreamSlot
 from .generator import drive
 from .heartbeat import beat
 from .request_context import RequestContext
@@ -31,36 +30,43 @@ __all__ = ("StreamResponder",)
 class StreamResponder(Responder):
     """Answers with a stream of events.
 
-    Args:
-        context: The request.
-        slot: The stream's place among those that may be open.
-
     Attributes:
+        label: The route's label.
         events: How many events have been sent.
     """
 
-    def __init__(self, context: RequestContext, slot: StreamSlot) -> None:
+    def __init__(self, context: RequestContext) -> None:
         super().__init__(context)
-        assert isinstance(self.plan.route, SSE)  # noqa: S101 - only the streams of these have a slot
+        route, slot = self.plan.route, context.slot
+        assert isinstance(route, SSE) and slot is not None  # noqa: S101, PT018 - the streams of these have a slot
+        self.label = self.plan.label
         self.events = 0
-        self._options = options = self.plan.route.options
+        self._options = options = route.options
         self._slot = slot
         self._told_to_reconnect = False
         self.connection.on_drain = self._on_drain
         if options.send_timeout is not None:
             self.connection.writer.timeout = options.send_timeout
 
-    # -- as the counters see it
+    async def run(self) -> None:
+        """Answer with a stream, and count how it has ended."""
+        aborted, ended = self.connection.aborted, "failed"
+        try:
+            await self.connection.run(self.work, self.finish)
+            ended = str(aborted.reason or "finished")
+        except trio.Cancelled:
+            ended = str(aborted.reason or "cancelled")
+            raise
+        finally:
+            self._slot.leave()
+            self.context.app.counters.ended(self, ended)
 
-    @property
-    def label(self) -> str:
-        """The route's label."""
-        return self.plan.label
+    # -- as the counters see it
 
     @property
     def client(self) -> str:
         """The client's address."""
-        return self.context.app.settings.limits.client_of(self.context.request)
+        return self.context.app.admission.client_of(self.context.request)
 
     @property
     def sent(self) -> int:
@@ -72,17 +78,16 @@ class StreamResponder(Responder):
     async def answer(self, values: dict[Hashable, Any]) -> None:
         """Run the handler; its kind decides when the response starts. For HEAD it does not run."""
         if self.context.request.method == "HEAD":
-            await self.connection.writer.start(200, (*STREAM_HEADERS, *self.vary()))
+            await self.connection.writer.start(200, (*STREAM_HEADERS, *self.vary))
             return
         if self.context.app.settings.limits.streams_per_client is not None and not self._slot.claimed:
             self._slot.claim(self.client)
-        handler = self.plan.handler
-        await drive(handler, handler.arguments(values), self.connection, self._start, self._emit)
+        await drive(self.plan.handler, values, self.connection, self._start, self._emit)
 
     async def _start(self) -> None:
         """Send the headers and a first frame, so that the client's `open` waits for no event."""
         connection, options = self.connection, self._options
-        await connection.writer.start(200, (*STREAM_HEADERS, *self.vary()))
+        await connection.writer.start(200, (*STREAM_HEADERS, *self.vary))
         self.context.app.counters.opened(self)
         if options.lifetime is not None:  # not all at once, or all their clients would reconnect at the same moment
             lifetime = options.lifetime * random.uniform(0.9, 1.1)  # noqa: S311 - nothing to guess

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import trio
 
-from .._ground.writes import WRITES_PER_TURN, time_for
+from .._ground.writes import PIECE, WRITES_PER_TURN, time_for
 from ..asgi import Message, Send
 from .abort import AbortReason
 
@@ -29,8 +29,7 @@ class Writer:
 
     The driver writes, and so does the heartbeat when the stream is silent. One message is sent at a time. A write is
     all or nothing: whether it is cancelled while it waits its turn or inside the server, the next one starts with a
-    whole
-    message.
+    whole message.
 
     Args:
         send: ASGI's send.
@@ -110,10 +109,12 @@ class Writer:
             call()
 
     async def _send(self, message: Message, size: int) -> None:
-        await self.wait_idle()
+        if self.writing:
+            await self.wait_idle()
         self.writing = True
+        seconds = self.timeout if size <= PIECE else time_for(self.timeout, size)
         try:
-            with trio.move_on_after(time_for(self.timeout, size)) as self._limit:
+            with trio.move_on_after(seconds) as self._limit:
                 await self._asgi_send(message)
             if self._limit.cancelled_caught:
                 self._abort(AbortReason.TOO_SLOW)
