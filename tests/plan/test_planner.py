@@ -13,9 +13,9 @@ import pytest
 
 from trio_sse import SSE, Get, Post, Request, Route, any_of
 from trio_sse._ground.calls import Kind
+from trio_sse._http.body_reader import DEFAULT_MAX_BODY
 from trio_sse._plan.plan import Plan, RunGuard, RunReadBody, RunReadQuery, RunUse
 from trio_sse._plan.planner import make_plan
-from trio_sse._routes.steps import DEFAULT_MAX_BODY
 from trio_sse._runtime.built_in_names import BUILT_IN
 from trio_sse.errors import BuildError
 

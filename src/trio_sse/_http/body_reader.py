@@ -19,7 +19,10 @@ from .input_filter import InputFilter
 from .type_info import type_info
 from .validation import VALIDATION_ERRORS, explain
 
-__all__ = ("BodyReader",)
+__all__ = ("DEFAULT_MAX_BODY", "BodyReader")
+
+DEFAULT_MAX_BODY: Final = 1024 * 1024
+"""The most bytes of a request body that are read, unless `.body(..., max_size=)` says otherwise."""
 
 # Numbers with a fraction stay text until the model is known: as floats they would lose the digits of a Decimal.
 UNTYPED: Final = msgspec.json.Decoder(float_hook=lambda text: msgspec.Raw(text.encode()))

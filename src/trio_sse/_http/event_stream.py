@@ -7,18 +7,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..wire import DONE_ID, ServerSentEvent, encode, encode_comment
+from ..wire import DONE_ID, ServerSentEvent, encode
 
-__all__ = ("DONE", "EXPIRED", "HEARTBEAT", "STREAM_HEADERS", "retry_frame")
+__all__ = ("DONE", "EXPIRED", "STREAM_HEADERS", "retry_frame")
 
 STREAM_HEADERS: Final = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-store, no-transform"),  # a proxy that compresses also buffers
     (b"x-accel-buffering", b"no"),  # nginx
 )
-
-HEARTBEAT: Final = encode_comment("")
-"""The comment that keeps a silent stream open. It also stands first in a stream, so that `open` waits for no event."""
 
 DONE: Final = encode(ServerSentEvent(data=None, event="stream-done", id=DONE_ID))
 """The last event of a stream that is over for good.

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Self
 
-from .._ground.text import ascii_lower
+from .._ground.text import ascii_lower, strip_blanks
 
 __all__ = ("MASK", "TOKEN", "Cookies", "Headers", "QueryParams", "shown")
 
@@ -101,8 +101,26 @@ class Cookies(dict[str, str]):
 
     __slots__ = ()
 
+    @classmethod
+    def parse(cls, values: Iterable[str]) -> Self:
+        """The cookies of all Cookie headers. Where a name comes twice, the first one counts."""
+        # Only blanks are stripped: a sibling domain may set "\xa0__Host-session", which browsers store and send, and
+        # which must not pass for "__Host-session".
+        cookies = cls()
+        for pair in ";".join(values).split(";"):
+            name, found, value = (strip_blanks(part) for part in pair.partition("="))
+            if found:
+                cookies.setdefault(name, _unquote(value))
+        return cookies
+
     def __repr__(self) -> str:
         return f"Cookies({dict.fromkeys(self, MASK)!r})"
+
+
+def _unquote(value: str) -> str:
+    """A cookie's value without the double quotes that may surround it (RFC 6265, 4.1.1)."""
+    quoted = len(value) > 1 and value[0] == value[-1] == '"'
+    return value[1:-1] if quoted else value
 
 
 def shown(name: str, value: str) -> str:

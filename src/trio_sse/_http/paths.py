@@ -17,7 +17,10 @@ import attrs
 from .._ground.text import CONTROL, SURROGATE
 from ..errors import BadRequest, BuildError
 
-__all__ = ("NO_VALUES", "Path", "PathParams", "is_value", "request_segments", "to_path")
+__all__ = ("NOTHING_HERE", "NO_VALUES", "Path", "PathParams", "is_value", "request_segments", "to_path")
+
+NOTHING_HERE: Final = "There is nothing at this path."
+"""What a 404 says, whether no route has the path or a parameter does not fit its type."""
 
 NO_VALUES: Final = frozenset(("", ".", ".."))
 """Segments that no path parameter matches. Clients resolve dot segments before they send a request, also where the dots

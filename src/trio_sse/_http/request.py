@@ -1,6 +1,6 @@
 """The request: what a client sent, read from the ASGI scope.
 
-Owns `Request`, and the reading of the Cookie and Last-Event-ID headers and of the query string. Pure: no I/O, no Trio.
+Owns `Request`, and the reading of the Last-Event-ID header and of the query string. Pure: no I/O, no Trio.
 It does not know routes, and it does not read the body.
 """
 
@@ -12,15 +12,13 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from .._ground.escape import escape
-from .._ground.text import NOT_IN_A_HEADER, strip_blanks
+from .._ground.text import NOT_IN_A_HEADER
 from ..errors import BadRequest
+from ..wire import MAX_ID_SIZE
 from .headers import Cookies, Headers, QueryParams
 from .paths import raw_path_of
 
 __all__ = ("Request",)
-
-MAX_LAST_EVENT_ID = 1024
-"""The most bytes of a Last-Event-ID; a longer one counts as absent."""
 
 
 class Request:
@@ -35,7 +33,7 @@ class Request:
         raw_path: The path as it was sent, percent-encoded: routes are found by it.
         accept: All Accept headers as one, or None without any.
         last_event_id: The id of the last event that a reconnecting client received. None when the client sent none, or
-            a text that cannot be an id: not UTF-8, over `MAX_LAST_EVENT_ID` bytes, or with a control character. Such a
+            a text that cannot be an id: not UTF-8, over `MAX_ID_SIZE` bytes, or with a control character. Such a
             client starts from the beginning, since an error status would end its EventSource.
     """
 
@@ -87,14 +85,7 @@ class Request:
     @cached_property
     def cookies(self) -> Mapping[str, str]:
         """The cookies, by name. Where a name comes twice, the first one counts."""
-        # Only blanks are stripped: a sibling domain may set "\xa0__Host-session", which browsers store and send, and
-        # which must not pass for "__Host-session".
-        cookies = Cookies()
-        for pair in ";".join(self.headers.get_all("cookie")).split(";"):
-            name, found, value = (strip_blanks(part) for part in pair.partition("="))
-            if found:
-                cookies.setdefault(name, _unquote(value))
-        return cookies
+        return Cookies.parse(self.headers.get_all("cookie"))
 
     def __repr__(self) -> str:
         return f"<Request {escape(self.method)} {escape(self.path)}>"
@@ -103,13 +94,7 @@ class Request:
 def _event_id(raw: bytes) -> str | None:
     """The value of a Last-Event-ID header, or None if it cannot be an id."""
     try:
-        text = raw.decode("utf-8") if len(raw) <= MAX_LAST_EVENT_ID else ""
+        text = raw.decode("utf-8") if len(raw) <= MAX_ID_SIZE else ""
     except UnicodeDecodeError:
         return None
     return text if text and not NOT_IN_A_HEADER.search(text) else None
-
-
-def _unquote(value: str) -> str:
-    """A cookie's value without the double quotes that may surround it (RFC 6265, 4.1.1)."""
-    quoted = len(value) > 1 and value[0] == value[-1] == '"'
-    return value[1:-1] if quoted else value

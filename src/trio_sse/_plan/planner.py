@@ -14,10 +14,10 @@ import attrs
 from .._ground.calls import Call, Kind, kind_of, result_type
 from .._ground.naming import describe, name_of, nearest, type_name
 from .._ground.signatures import UNKNOWN, Parameter, field_annotations, fits, parameters_of
-from .._http.body_reader import BodyReader
+from .._http.body_reader import DEFAULT_MAX_BODY, BodyReader
 from .._http.query_reader import QueryReader
 from .._routes.routes import SSE, Route
-from .._routes.steps import DEFAULT_MAX_BODY, AnyOf, Guard, ReadBody, ReadQuery, Step, Typed, Use
+from .._routes.steps import AnyOf, Guard, ReadBody, ReadQuery, Step, Typed, Use
 from ..errors import BuildError
 from ..wire import JSONEncoder, encode_json
 from .built_in_names import BuiltInNames

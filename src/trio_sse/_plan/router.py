@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from .._http.accept import PLAIN_YES, accepts_event_stream, asks_for_event_stream
-from .._http.paths import NO_VALUES
+from .._http.paths import NO_VALUES, NOTHING_HERE
 from .._http.segments import read_segment
 from .._routes.routes import SSE
 from ..errors import BuildError, MethodNotAllowed, NotAcceptable, NotFound
@@ -106,7 +106,7 @@ class Router:
         nodes = _walk(self._root, segments, ())
         methods = {plan.route.method for node, values in nodes for plan in node.plans() if _fit(plan, values)}
         if not methods:
-            raise NotFound("There is nothing at this path.")
+            raise NotFound(NOTHING_HERE)
         return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
 
     def _insert(self, plan: Plan) -> None:

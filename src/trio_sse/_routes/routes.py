@@ -13,11 +13,12 @@ import attrs
 
 from .._ground.calls import kind_of
 from .._ground.naming import describe, name_of
+from .._http.body_reader import DEFAULT_MAX_BODY
 from .._http.paths import Path, to_path
 from ..errors import BuildError
 from .builder import Builder
 from .options import ShutdownPolicy, StreamOptions
-from .steps import DEFAULT_MAX_BODY, ReadBody, ReadQuery
+from .steps import ReadBody, ReadQuery
 
 __all__ = ("SSE", "Delete", "Get", "Patch", "Post", "Put", "Route")
 

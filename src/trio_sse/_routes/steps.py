@@ -13,14 +13,11 @@ from typing import Any
 import attrs
 
 from .._ground.naming import name_of, type_name
+from .._http.body_reader import DEFAULT_MAX_BODY
 from ..errors import BuildError
 from .models import Required
 
 __all__ = ("AnyOf", "Guard", "ReadBody", "ReadQuery", "Step", "Typed", "Use", "any_of", "typed")
-
-
-DEFAULT_MAX_BODY = 1024 * 1024
-"""Bytes of a request body that are read unless `.body(..., max_size=)` says otherwise."""
 
 
 @attrs.frozen

@@ -14,7 +14,7 @@ from typing import Any
 from .._ground.calls import Call, Kind
 from .._ground.naming import type_name
 from .._ground.shielded_exit import Owner, shielded_exit
-from .._http.paths import PathParams
+from .._http.paths import NOTHING_HERE, PathParams
 from .._http.validation import VALIDATION_ERRORS
 from .._plan.plan import (
     QUERY_MODEL,
@@ -179,4 +179,4 @@ def _to_params(model: type[Any], found: dict[str, Any]) -> Any:
     try:
         return model(**found)
     except VALIDATION_ERRORS as problem:
-        raise NotFound("There is nothing at this path.") from problem
+        raise NotFound(NOTHING_HERE) from problem

@@ -13,14 +13,14 @@ from typing import Any
 
 import trio
 
-from .._http.event_stream import HEARTBEAT, STREAM_HEADERS, retry_frame
+from .._http.event_stream import STREAM_HEADERS, retry_frame
 from .._http.problem import http_exception_in
 from .._routes.routes import SSE
 from ..errors import HTTPError
 from ..wire import ServerSentEvent, encode
 from .abort import AbortReason
 from .generator import drive
-from .heartbeat import beat
+from .heartbeat import HEARTBEAT, beat
 from .request_context import RequestContext
 from .responder import Responder
 
@@ -95,7 +95,7 @@ class StreamResponder(Responder):
         first = HEARTBEAT if options.retry is None else encode(ServerSentEvent(retry=options.retry))
         await connection.writer.write(first)
         if options.heartbeat is not None:
-            connection.start(partial(beat, connection.writer, options.heartbeat, HEARTBEAT), "heartbeat")
+            connection.start(partial(beat, connection.writer, options.heartbeat), "heartbeat")
 
     async def _emit(self, item: Any) -> bool:
         """Send an item, or a batch of them in one write; True when the stream ends with it."""
