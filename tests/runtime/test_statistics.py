@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from trio_sse import SSE, AbortReason, App, Done, Draining, Forbidden, Get, Limits
-from trio_sse._runtime import counters as module
+from trio_sse._runtime import access_log
 from trio_sse._runtime.counters import StreamCounters
 from trio_sse._runtime.rejection import (
     NoConnectionLeft,
@@ -412,4 +412,4 @@ async def test_an_end_without_a_beginning_is_neither_counted_nor_logged(
 
 
 def test_the_log_has_the_name_that_is_documented() -> None:
-    assert module.access_log.name == "trio_sse.access"
+    assert access_log.logger.name == "trio_sse.access"

@@ -1,48 +1,20 @@
 """Statistics: what an app's streams have done, counted.
 
-Owns the counts, and the line that the access log gets for each stream at its end. Events and bytes are counted by the
-stream itself and added up when the statistics are read.
+Owns the counts. Events and bytes are counted by the stream itself and added up when the statistics are read.
 """
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol
 
 import attrs
 import trio
 
 from ..statistics import RouteStatistics, Statistics
+from .access_log import Stream, log_stream
 
-__all__ = ("Stream", "StreamCounters")
-
-access_log = logging.getLogger("trio_sse.access")
-
-
-class Stream(Protocol):
-    """A stream that is counted."""
-
-    @property
-    def label(self) -> str:
-        """The label of its route."""
-        ...
-
-    @property
-    def client(self) -> str:
-        """The client's address."""
-        ...
-
-    @property
-    def events(self) -> int:
-        """Events that it has sent."""
-        ...
-
-    @property
-    def sent(self) -> int:
-        """Bytes that it has sent."""
-        ...
+__all__ = ("StreamCounters",)
 
 
 @attrs.define
@@ -84,8 +56,7 @@ class StreamCounters:
         route.events += stream.events
         route.bytes += stream.sent
         route.ended[reason] += 1
-        if access_log.isEnabledFor(logging.INFO):
-            _log(stream, trio.current_time() - began, reason)
+        log_stream(stream, trio.current_time() - began, reason)
 
     def read(self) -> Statistics:
         """Add it all up."""
@@ -115,26 +86,4 @@ def _read_route(route: _Route, live: list[Stream]) -> RouteStatistics:
         events=route.events + sum(stream.events for stream in live),
         bytes=route.bytes + sum(stream.sent for stream in live),
         ended=dict(route.ended),
-    )
-
-
-def _log(stream: Stream, seconds: float, reason: str) -> None:
-    """Write a line for people, with the same values as fields of the log record for programs."""
-    client = stream.client  # it is looked up in the headers
-    access_log.info(
-        "%s to %s: %.3f s, %d events, %d bytes, %s",
-        stream.label,
-        client or "an unknown client",
-        seconds,
-        stream.events,
-        stream.sent,
-        reason,
-        extra={
-            "route": stream.label,
-            "client": client,
-            "seconds": seconds,
-            "events": stream.events,
-            "bytes": stream.sent,
-            "reason": reason,
-        },
     )
