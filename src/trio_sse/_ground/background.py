@@ -30,6 +30,7 @@ class BackgroundNursery:
         Raises:
             BaseException: What a task has failed with, alone if it is alone.
         """
+        failures: list[BaseException] = []
         try:
             async with trio.open_nursery(strict_exception_groups=True) as nursery:
                 await trio.lowlevel.checkpoint_if_cancelled()  # its owner does not get it then, and would not end it
@@ -38,9 +39,11 @@ class BackgroundNursery:
                 task_status.started(nursery)
                 await trio.sleep_forever()
         except BaseExceptionGroup as group:
-            raise alone(group) from None
+            failures.append(alone(group))
         finally:
             self._ended.set()
+        if failures:  # outside of the `except`: raising it there would replace its own context
+            raise failures[0]
 
     async def end(self, seconds: float, reason: str) -> tuple[str, ...]:
         """Cancel its tasks and wait for them, shielded and with a time limit; the names of those that are left."""

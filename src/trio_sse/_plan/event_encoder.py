@@ -44,7 +44,8 @@ class EventEncoder:
                 return self._batch(items)
             return self._frame(item), 1, isinstance(item, Done)
         except EventError as error:
-            raise error.at(self._label) from None
+            error.at(self._label)
+            raise
 
     def _batch(self, items: list[Any]) -> tuple[bytes, int, bool]:
         """Encode a list of items, up to the one that ends the stream."""

@@ -35,7 +35,7 @@ from .._ground.background import BackgroundNursery, alone
 from ..asgi import Receive, Send
 from .abort import RULES, Aborted, AbortReason
 from .body import RequestBody
-from .request_error import keep_request_error
+from .request_error import INTERRUPTS, keep_request_error
 from .server_extension import Drain, Draining, ServerExtension
 from .writer import Writer
 
@@ -126,7 +126,7 @@ class Connection:
             self._drain.leave(self._begin_drain)
         failures += self._errors
         if failures:
-            raise alone(BaseExceptionGroup(f"errors in {self.label}", failures)) from None
+            raise alone(BaseExceptionGroup(f"errors in {self.label}", failures))
 
     # -- ending a request from outside its handler
 
@@ -266,8 +266,9 @@ class Connection:
         try:
             with scope:
                 await work()
-        except BaseException as raised:  # noqa: ASYNC103, BLE001 - Cancelled is raised on, alone or in its group
-            keep_request_error(raised, self._errors.append)
+        except BaseException as raised:  # noqa: ASYNC103, BLE001 - see below
+            # The scope is shielded: a Cancelled that leaves it belongs to no scope that is open, so nothing catches it.
+            keep_request_error(raised, self._errors.append, pass_on=INTERRUPTS)
 
     def _error(self) -> Exception | None:
         if len(self._errors) > 1:

@@ -120,9 +120,10 @@ async def _close(source: Any) -> None:
     aclose = getattr(source, "aclose", None)
     if aclose is None:
         return
+    rest: BaseException | None = None
     try:
         await aclose()
     except BaseExceptionGroup as group:
         _, rest = group.split(GeneratorExit)
-        if rest is not None:
-            raise rest from None
+    if rest is not None:
+        raise rest

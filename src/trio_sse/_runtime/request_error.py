@@ -1,50 +1,54 @@
 """Request errors: what a step or a handler has raised, as an error that ends this request and nothing else.
 
-Owns the rule for what is not an `Exception`. It does not know how an error is answered.
+Owns the rule for exceptions that are not an `Exception`. It does not know how an error is answered.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 import trio
 
-from .._ground.background import alone
+__all__ = ("FROM_OUTSIDE", "INTERRUPTS", "keep_request_error")
 
-__all__ = ("keep_request_error",)
+Kinds = tuple[type[BaseException], ...]
 
-PASS_ON = (trio.Cancelled, KeyboardInterrupt)
-"""What belongs to the world outside of the request: a scope around it, or a person at the terminal."""
+INTERRUPTS: Final[Kinds] = (KeyboardInterrupt,)
+"""What a signal raises in whatever code runs: it ends the program."""
 
-
-def keep_request_error(raised: BaseException, keep: Callable[[Exception], None]) -> None:
-    """Keep an error that ends this request, to be raised when the response has ended; raise on what belongs outside."""
-    passed_on, error = _split(raised)
-    if error is not None:
-        keep(error)
-    if passed_on is not None:
-        raise passed_on from passed_on.__cause__
+FROM_OUTSIDE: Final[Kinds] = (*INTERRUPTS, trio.Cancelled)
+"""What may come from outside of the request: Cancelled belongs to a scope around it."""
 
 
-def _split(raised: BaseException) -> tuple[BaseException | None, Exception | None]:
-    """Tell what has to be raised on from what ends this request.
+def keep_request_error(
+    raised: BaseException, keep: Callable[[Exception], None], *, pass_on: Kinds = FROM_OUTSIDE
+) -> None:
+    """Keep an error that ends this request, to be raised when the response has ended; raise the rest.
 
-    Cancelled belongs to a scope outside, and KeyboardInterrupt to the person who pressed Ctrl-C. All else ends the
-    request, also what is not an Exception: `sys.exit()` in a handler is a mistake in that handler and must not take the
-    server's other clients with it, and GeneratorExit is what closing a generator that holds a nursery around its
-    `yield` raises, in a group. These two are wrapped in a RuntimeError, because what catches errors catches Exception.
+    All but what `pass_on` names ends the request, also what is not an Exception: `sys.exit()` in a handler is a mistake
+    in that handler, and must not end the other clients' streams. It is wrapped in a RuntimeError, because servers and
+    middlewares catch Exception.
+
+    Args:
+        raised: What was raised, alone or in groups.
+        keep: Is passed the error of this request, if there is one.
+        pass_on: What is raised on, alone or in its groups.
     """
-    if isinstance(raised, Exception):
-        return None, raised
+    outside, error = _split(raised, pass_on)
+    if error is not None:
+        keep(error if isinstance(error, Exception) else _wrapped(error))
+    if outside is not None:
+        raise outside from outside.__cause__
+
+
+def _split(raised: BaseException, pass_on: Kinds) -> tuple[BaseException | None, BaseException | None]:
+    """What has to be raised on, and what ends this request."""
     if not isinstance(raised, BaseExceptionGroup):
-        return (raised, None) if isinstance(raised, PASS_ON) else (None, _wrapped(raised))
+        return (raised, None) if isinstance(raised, pass_on) else (None, raised)
     group = cast("BaseExceptionGroup[BaseException]", raised)
-    passed_on, rest = group.split(PASS_ON)
-    if rest is None:
-        return passed_on, None
-    error = alone(rest)
-    return passed_on, error if isinstance(error, Exception) else _wrapped(error)
+    outside, rest = group.split(pass_on)
+    return (None, group) if outside is None else (outside, rest)  # not the rest if it is all: a split makes copies
 
 
 def _wrapped(error: BaseException) -> Exception:
