@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trio_sse import SSE, App, Get, Post
 from trio_sse._plan.planner import plan_all
@@ -105,6 +107,127 @@ async def test_a_build_error_fails_the_start_up_with_its_message() -> None:
     await App().add(Get("/").handle(handler))({"type": "lifespan"}, receive, send)
     assert sent[0]["type"] == "lifespan.startup.failed"
     assert "asks for 'usr'" in sent[0]["message"]
+
+
+NOT_EXCEPTIONS = pytest.mark.parametrize(
+    "error",
+    [SystemExit(3), GeneratorExit(), asyncio.CancelledError(), BaseExceptionGroup("", [SystemExit(), ValueError()])],
+    ids=repr,
+)
+
+
+class Service:
+    """A service of the app."""
+
+
+def use(service: Service) -> None:
+    """Make the app make its service."""
+
+
+class Lifespan:
+    """A server's half of a lifespan: it starts the app, and waits for `stopping` to shut it down."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+        self.stopping = trio.Event()
+        self._starting = True
+
+    async def receive(self) -> Any:
+        if not self._starting:
+            await self.stopping.wait()
+            return {"type": "lifespan.shutdown"}
+        self._starting = False
+        return {"type": "lifespan.startup"}
+
+    async def send(self, message: Any) -> None:
+        self.sent.append(message)
+
+    @property
+    def types(self) -> list[str]:
+        return [message["type"] for message in self.sent]
+
+
+@NOT_EXCEPTIONS
+async def test_a_service_that_exits_as_it_is_made_fails_the_start_up(error: BaseException) -> None:
+    def make() -> Service:
+        raise error
+
+    server = Lifespan()
+    await App().provide(make).add(Get("/").inject(service=Service).handle(use))({"type": "lifespan"}, *both(server))
+    [message] = server.sent
+    assert message["type"] == "lifespan.startup.failed"
+    assert ", in make\n" in message["message"]
+    assert repr(error)[:-2] in message["message"]
+    assert "was raised in the app's lifespan" in message["message"]
+
+
+@NOT_EXCEPTIONS
+async def test_a_service_that_exits_as_it_is_closed_ends_the_lifespan_with_an_error(error: BaseException) -> None:
+    @asynccontextmanager
+    async def make() -> AsyncIterator[Service]:
+        yield Service()
+        raise error
+
+    server = Lifespan()
+    server.stopping.set()
+    app = App().provide(make).add(Get("/").inject(service=Service).handle(use))
+    with pytest.raises(RuntimeError, match=r"was raised in the app's lifespan$") as caught:
+        await app({"type": "lifespan"}, *both(server))
+    assert server.types == ["lifespan.startup.complete"]
+    assert repr(error)[:-2] in repr(caught.value.__cause__)
+
+
+@NOT_EXCEPTIONS
+async def test_a_task_that_exits_ends_the_lifespan_with_an_error(
+    error: BaseException, autojump_clock: MockClock
+) -> None:
+    async def task() -> None:
+        raise error
+
+    async def start(app_nursery: trio.Nursery) -> None:
+        app_nursery.start_soon(task)
+
+    errors: list[BaseException] = []
+
+    async def live() -> None:
+        try:
+            await app(scope, *both(server))
+        except RuntimeError as raised:
+            errors.append(raised)
+
+    app, scope, server = App().add(Get("/").handle(start)), {"type": "lifespan", "state": {}}, Lifespan()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(live)
+        await wait_all_tasks_blocked()
+        await TestClient(app, state=scope["state"]).get("/")
+    [raised] = errors
+    assert server.types == ["lifespan.startup.complete"]
+    assert repr(error)[:-2] in repr(raised.__cause__)
+
+
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), BaseExceptionGroup("", [KeyboardInterrupt(), ValueError()])], ids=repr
+)
+async def test_an_interrupt_leaves_the_lifespan(error: BaseException) -> None:
+    def make() -> Service:
+        raise error
+
+    server = Lifespan()
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await App().provide(make).add(Get("/").inject(service=Service).handle(use))({"type": "lifespan"}, *both(server))
+    assert caught.value.subgroup(KeyboardInterrupt) is not None
+
+
+async def test_a_cancelled_lifespan_says_nothing(autojump_clock: MockClock) -> None:
+    server = Lifespan()
+    with trio.move_on_after(1) as scope:
+        await App()({"type": "lifespan"}, *both(server))
+    assert scope.cancelled_caught
+    assert server.types == ["lifespan.startup.complete"]
+
+
+def both(server: Lifespan) -> tuple[Any, Any]:
+    return server.receive, server.send
 
 
 async def test_without_lifespan_the_first_request_finds_the_mistake() -> None:

@@ -24,6 +24,7 @@ from ._routes.routes import Route
 from ._runtime.app_context import Settings
 from ._runtime.compiled_app import CompiledApp, compile_app
 from ._runtime.dispatch import answer
+from ._runtime.request_error import keep_error
 from ._runtime.services import run_services
 from .asgi import Receive, Send
 from .errors import BuildError
@@ -230,19 +231,21 @@ class App:
 
     async def _live(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()
-        started = False
+        started, errors = False, list[Exception]()
         try:
             async with self.lifespan() as state:
                 scope.setdefault("state", {}).update(state)
                 started = True
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
-        except Exception as error:
-            if started:
-                raise
-            await send({"type": "lifespan.startup.failed", "message": _told(error)})
-        else:
+        except BaseException as raised:  # noqa: ASYNC103, BLE001 - Cancelled is raised on, alone or in its group
+            keep_error(raised, errors.append, where="in the app's lifespan")
+        if not errors:
             await send({"type": "lifespan.shutdown.complete"})
+        elif started:
+            raise errors[0]
+        else:
+            await send({"type": "lifespan.startup.failed", "message": _told(errors[0])})
 
 
 def _check_member(member: object) -> None:

@@ -14,7 +14,7 @@ import trio
 from trio.testing import MockClock
 
 from trio_sse import SSE, Aborted, App, Get
-from trio_sse._runtime.request_error import INTERRUPTS, keep_request_error
+from trio_sse._runtime.request_error import INTERRUPTS, keep_error
 from trio_sse.errors import NotFound
 from trio_sse.testing import TestClient
 
@@ -467,7 +467,7 @@ async def test_the_traceback_shows_what_came_before(
 def kept_and_raised(raised: BaseException, **options: Any) -> tuple[list[Exception], BaseException | None]:
     kept: list[Exception] = []
     try:
-        keep_request_error(raised, kept.append, **options)
+        keep_error(raised, kept.append, **options)
     except BaseException as error:
         return kept, error
     return kept, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -30,11 +31,13 @@ async def call(app: ServedApp, kind: str = "http") -> None:
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 @pytest.mark.parametrize("receives_signals", [True, False])
-@pytest.mark.parametrize("error", [SystemExit(3), SystemExit("bye"), GeneratorExit()], ids=repr)
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), SystemExit("bye"), GeneratorExit(), asyncio.CancelledError(), BaseException()], ids=repr
+)
 async def test_an_exception_that_ends_programs_ends_the_request(
     error: BaseException, receives_signals: bool, kind: str
 ) -> None:
-    with pytest.raises(RequestExit, match=r"the app has raised (SystemExit|GeneratorExit).* in a request") as caught:
+    with pytest.raises(RequestExit, match=r"^the app has raised \w+\(.*\) in a request$") as caught:
         await call(served(error, receives_signals=receives_signals), kind)
     assert caught.value.__cause__ is error
 
@@ -42,7 +45,7 @@ async def test_an_exception_that_ends_programs_ends_the_request(
 async def test_an_interrupt_of_the_apps_own_ends_the_request() -> None:
     """Ctrl-C is a signal that the server receives: it raises nothing."""
     error = KeyboardInterrupt()
-    with pytest.raises(RequestExit, match="the app has raised KeyboardInterrupt in a request") as caught:
+    with pytest.raises(RequestExit, match=r"the app has raised KeyboardInterrupt\(\) in a request") as caught:
         await call(served(error))
     assert caught.value.__cause__ is error
 
@@ -77,3 +80,55 @@ async def test_a_cancellation_passes() -> None:
         scope.cancel()
         await call(ServedApp(app, receives_signals=True))
     assert scope.cancelled_caught
+
+
+# -- the lifespan
+
+
+def living(error: BaseException, *messages: str) -> ServedApp:
+    """An app whose lifespan sends messages, then fails."""
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        for message in messages:
+            await send({"type": message})
+        raise error
+
+    return ServedApp(app, receives_signals=True)
+
+
+ENDS = [
+    LookupError(),
+    SystemExit(3),
+    GeneratorExit(),
+    asyncio.CancelledError(),
+    BaseExceptionGroup("", [SystemExit(), LookupError()]),
+]
+
+
+@pytest.mark.parametrize("error", ENDS, ids=repr)
+async def test_a_lifespan_that_fails_after_the_start_shuts_the_server_down(error: BaseException) -> None:
+    app = living(error, "lifespan.startup.complete")
+    with pytest.raises(Exception) as caught:
+        await call(app, "lifespan")
+    assert app.error is caught.value
+    assert error in (caught.value, caught.value.__cause__)
+    await app.wait_for_shutdown(trio.sleep_forever)
+
+
+@pytest.mark.parametrize("error", ENDS, ids=repr)
+@pytest.mark.parametrize("messages", [(), ("lifespan.startup.failed",)])
+async def test_a_lifespan_that_fails_before_it_is_the_servers_to_judge(
+    messages: tuple[str, ...], error: BaseException
+) -> None:
+    app = living(error, *messages)
+    with pytest.raises(type(error)) as caught:
+        await call(app, "lifespan")
+    assert caught.value is error
+    assert app.error is None
+
+
+async def test_an_interrupt_leaves_the_lifespan() -> None:
+    app = living(KeyboardInterrupt(), "lifespan.startup.complete")
+    with pytest.raises(KeyboardInterrupt):
+        await call(app, "lifespan")
+    assert app.error is None

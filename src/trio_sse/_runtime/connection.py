@@ -35,7 +35,7 @@ from .._ground.background import BackgroundNursery, alone
 from ..asgi import Receive, Send
 from .abort import RULES, Aborted, AbortReason
 from .body import RequestBody
-from .request_error import INTERRUPTS, keep_request_error
+from .request_error import INTERRUPTS, keep_error
 from .server_extension import Drain, Draining, ServerExtension
 from .writer import Writer
 
@@ -207,7 +207,7 @@ class Connection:
         try:
             await task()
         except BaseException as raised:  # noqa: ASYNC103, BLE001 - Cancelled is raised on, alone or in its group
-            keep_request_error(raised, self._keep)
+            keep_error(raised, self._keep)
 
     def _keep(self, error: Exception) -> None:
         """Keep an error of a task beside the driver, and end the request for it."""
@@ -268,7 +268,7 @@ class Connection:
                 await work()
         except BaseException as raised:  # noqa: ASYNC103, BLE001 - see below
             # The scope is shielded: a Cancelled that leaves it belongs to no scope that is open, so nothing catches it.
-            keep_request_error(raised, self._errors.append, pass_on=INTERRUPTS)
+            keep_error(raised, self._errors.append, pass_on=INTERRUPTS)
 
     def _error(self) -> Exception | None:
         if len(self._errors) > 1:

@@ -1,4 +1,4 @@
-"""Request errors: what a step or a handler has raised, as an error that ends this request and nothing else.
+"""Errors that are kept: what a request has raised ends that request, and nothing else; likewise the app's lifespan.
 
 Owns the rule for exceptions that are not an `Exception`. It does not know how an error is answered.
 """
@@ -10,7 +10,7 @@ from typing import Final, cast
 
 import trio
 
-__all__ = ("FROM_OUTSIDE", "INTERRUPTS", "keep_request_error")
+__all__ = ("FROM_OUTSIDE", "INTERRUPTS", "keep_error")
 
 Kinds = tuple[type[BaseException], ...]
 
@@ -21,8 +21,12 @@ FROM_OUTSIDE: Final[Kinds] = (*INTERRUPTS, trio.Cancelled)
 """What may come from outside of the request: Cancelled belongs to a scope around it."""
 
 
-def keep_request_error(
-    raised: BaseException, keep: Callable[[Exception], None], *, pass_on: Kinds = FROM_OUTSIDE
+def keep_error(
+    raised: BaseException,
+    keep: Callable[[Exception], None],
+    *,
+    where: str = "while a request was answered; it ends that request only",
+    pass_on: Kinds = FROM_OUTSIDE,
 ) -> None:
     """Keep an error that ends this request, to be raised when the response has ended; raise the rest.
 
@@ -33,11 +37,12 @@ def keep_request_error(
     Args:
         raised: What was raised, alone or in groups.
         keep: Is passed the error of this request, if there is one.
+        where: Where it was raised, for the message of that RuntimeError.
         pass_on: What is raised on, alone or in its groups.
     """
     outside, error = _split(raised, pass_on)
     if error is not None:
-        keep(error if isinstance(error, Exception) else _wrapped(error))
+        keep(error if isinstance(error, Exception) else _wrapped(error, where))
     if outside is not None:
         raise outside from outside.__cause__
 
@@ -51,7 +56,7 @@ def _split(raised: BaseException, pass_on: Kinds) -> tuple[BaseException | None,
     return (None, group) if outside is None else (outside, rest)  # not the rest if it is all: a split makes copies
 
 
-def _wrapped(error: BaseException) -> Exception:
-    wrapped = RuntimeError(f"{error!r} was raised while a request was answered; it ends that request only")
+def _wrapped(error: BaseException, where: str) -> Exception:
+    wrapped = RuntimeError(f"{error!r} was raised {where}")
     wrapped.__cause__ = error
     return wrapped

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import trio
 
+from .._runtime.request_error import keep_error
 from ..asgi import ASGIApp, Message, Receive, Send
 from .triggers import Trigger, wait_for_first
 
@@ -50,19 +51,19 @@ class ServedApp:
         """
         try:
             await self._app(scope, receive, send)
-        except (SystemExit, GeneratorExit) as error:
-            raise RequestExit(f"the app has raised {error!r} in a request") from error
-        except KeyboardInterrupt as error:
-            if not self._receives_signals:
-                raise
-            raise RequestExit("the app has raised KeyboardInterrupt in a request") from error
         except BaseExceptionGroup as group:
             if not self._receives_signals and group.subgroup(KeyboardInterrupt):
                 raise KeyboardInterrupt from group
             raise
+        except (Exception, trio.Cancelled):
+            raise
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt) and not self._receives_signals:
+                raise
+            raise RequestExit(f"the app has raised {error!r} in a request") from error
 
     async def _run_lifespan(self, scope: Message, receive: Receive, send: Send) -> None:
-        started = False
+        started, errors = False, list[Exception]()
 
         async def note_the_start(message: Message) -> None:
             nonlocal started
@@ -71,11 +72,14 @@ class ServedApp:
 
         try:
             await self._app(scope, receive, note_the_start)
-        except Exception as error:
-            if started:
-                self.error = error
-                self._failed.set()
-            raise
+        except BaseException as raised:  # noqa: ASYNC103 - Cancelled is raised on, alone or in its group
+            if not started:
+                raise
+            keep_error(raised, errors.append, where="in the app's lifespan")
+        for error in errors:  # there is one at most
+            self.error = error
+            self._failed.set()
+            raise error
 
     async def wait_for_shutdown(self, trigger: Trigger) -> None:
         """Wait for the trigger, or for the lifespan to fail: hypercorn only logs that."""
