@@ -92,40 +92,171 @@ async def test_without_an_error_log_nothing_is_written(capsys: pytest.CaptureFix
     assert capsys.readouterr().err == ""
 
 
-def atoms(path: str, *headers: tuple[bytes, bytes], query: bytes = b"") -> AccessLogAtoms:
+HOSTILE = {
+    "NUL": ("\x00", "\\x00"),
+    "a tab": ("\t", "\\t"),
+    "LF": ("\n", "\\n"),
+    "CR": ("\r", "\\r"),
+    "ESC": ("\x1b[31m", "\\x1b[31m"),
+    "BEL": ("\x1b]0;title\x07", "\\x1b]0;title\\x07"),
+    "DEL": ("\x7f", "\\x7f"),
+    "NEL": ("\x85", "\\x85"),
+    "CSI": ("\x9b2J", "\\x9b2J"),
+    "a line separator": ("\u2028", "\\u2028"),
+    "a paragraph separator": ("\u2029", "\\u2029"),
+    "a bidi mark": ("\u200f\u061c", "\\u200f\\u061c"),
+    "bidi embeddings": ("\u202a\u202b\u202c\u202d\u202e", "\\u202a\\u202b\\u202c\\u202d\\u202e"),
+    "bidi isolates": ("\u2066\u2067\u2068\u2069", "\\u2066\\u2067\\u2068\\u2069"),
+    "zero-width characters": ("\u200b\ufeff", "\\u200b\\ufeff"),
+    "a lone surrogate": ("\udcff", "\\udcff"),
+    "a tag": ("\U000e0041", "\\U000e0041"),
+}
+"""What controls a terminal, or is not what it looks like, and how the log shows it."""
+
+HOSTILE_TEXT = pytest.mark.parametrize(("sent", "shown"), HOSTILE.values(), ids=HOSTILE)
+
+
+# -- the access log
+
+
+def atoms(path: str = "/", method: str = "GET", kind: str = "http", **headers: str) -> AccessLogAtoms:
+    """What hypercorn logs of a request; its headers are decoded as Latin-1, and its query is ASCII or not sent."""
     scope: Any = {
-        "type": "http",
-        "method": "GET",
+        "type": kind,
+        "method": method,
         "scheme": "http",
         "path": path,
-        "query_string": query,
-        "headers": headers,
+        "query_string": path.encode("ascii", "ignore"),
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
         "http_version": "1.1",
-        "client": ("127.0.0.1", 5),
+        "client": (f"127.0.0.1{path}", 5),  # hypercorn's ProxyFix takes it from a header
     }
     return AccessLogAtoms(scope, {"status": 200, "headers": []}, 0.5)
 
 
+@pytest.fixture
+def access() -> tuple[logging.Logger, list[str]]:
+    """A logger of a user's, as `accesslog`, and the lines that it writes."""
+    collector, logger = Collector(), logging.getLogger("test.access")
+    logger.handlers, logger.propagate, logger.filters = [collector], False, []
+    logger.setLevel(logging.INFO)
+    for _ in range(2):  # a second configuration with the same logger
+        assert make_config(accesslog=logger).log.access_logger is logger
+    return logger, collector.lines
+
+
+@HOSTILE_TEXT
 @pytest.mark.parametrize(
-    ("given", "line"),
+    ("kind", "field"),
+    [*(("http", field) for field in ("h", "r", "R", "m", "U", "Uq")), *(("websocket", field) for field in ("r", "U"))],
+)
+def test_the_access_log_escapes_what_a_client_has_sent(
+    kind: str, field: str, sent: str, shown: str, access: tuple[logging.Logger, list[str]]
+) -> None:
+    logger, lines = access
+    layout = f"<%({field})s>"
+    logger.info(layout, atoms(f"/a{sent}z", f"GETa{sent}z", kind))
+    [line] = lines
+    assert line.isprintable()
+    assert f"a{shown}z" in line
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
     [
-        (atoms("/shop"), '"GET /shop 1.1" "-"'),
-        (atoms("/größe"), '"GET /größe 1.1" "-"'),
-        (atoms("/a\nb"), '"GET /a\\nb 1.1" "-"'),
-        (atoms("/a\r\nb"), '"GET /a\\r\\nb 1.1" "-"'),
-        (atoms("/\x1b[31m"), '"GET /\\x1b[31m 1.1" "-"'),
-        (atoms("/\u202e\u2028"), '"GET /\\u202e\\u2028 1.1" "-"'),
-        (atoms("/", (b"user-agent", b"\x1b]0;x\x07")), '"GET / 1.1" "\\x1b]0;x\\x07"'),
-        (atoms("/", (b"user-agent", b"\x9b2J")), '"GET / 1.1" "\\x9b2J"'),
+        *(each for each in HOSTILE.values() if each[0] <= "\xff"),
+        ("\u202e".encode().decode("latin-1"), "â\\x80®"),  # hypercorn reads headers as Latin-1
     ],
 )
-def test_the_access_log_escapes_what_a_client_has_sent(given: AccessLogAtoms, line: str) -> None:
-    collector = Collector()
-    mine = logging.getLogger("test.access")
-    mine.handlers, mine.propagate, mine.filters = [collector], False, []
-    mine.setLevel(logging.INFO)
-    for _ in range(2):  # a second configuration with the same logger
-        assert make_config(accesslog=mine).log.access_logger is mine
-    mine.info('"%(r)s" "%(a)s"', given)
-    mine.info("another line of %s", "\x1b")
-    assert collector.lines == [line, "another line of \x1b"]
+@pytest.mark.parametrize("header", ["user-agent", "referer", "host", "origin", "x-forwarded-for", "x-odd"])
+def test_the_access_log_escapes_headers(
+    header: str, sent: str, shown: str, access: tuple[logging.Logger, list[str]]
+) -> None:
+    logger, lines = access
+    layout = f"<%({{{header}}}i)s> %(a)s %(f)s"
+    logger.info(layout, atoms(**{header: f"a{sent}z"}))
+    [line] = lines
+    assert line.isprintable()
+    assert line.startswith(f"<a{shown}z> ")
+
+
+def test_what_can_be_printed_stays_as_it_is(access: tuple[logging.Logger, list[str]]) -> None:
+    logger, lines = access
+    logger.info('"%(r)s" "%(a)s"', atoms("/größe", **{"user-agent": "Fire fox/1 (x; y)"}))
+    assert lines == ['"GET /größe 1.1" "Fire fox/1 (x; y)"']
+
+
+def test_atoms_of_a_logger_class_of_the_users_are_escaped_too(access: tuple[logging.Logger, list[str]]) -> None:
+    logger, lines = access
+    logger.info("%(path)s %(seconds)d", {"path": "/\x1b", "seconds": 3})
+    assert lines == ["/\\x1b 3"]
+
+
+def test_other_lines_of_that_logger_are_its_owners(access: tuple[logging.Logger, list[str]]) -> None:
+    logger, lines = access
+    logger.info("another line of %s", "\x1b")
+    assert lines == ["another line of \x1b"]
+
+
+# -- the error log
+
+
+def fail(message: str) -> None:
+    raise LookupError(message)
+
+
+async def log_an_error(config: Any, message: str) -> None:
+    """Log an error as hypercorn logs one of the app's."""
+    try:
+        fail(message)
+    except LookupError:
+        await config.log.exception("Error in ASGI Framework")
+
+
+@HOSTILE_TEXT
+async def test_a_traceback_shows_the_message_of_an_error_escaped(
+    sent: str, shown: str, root_handlers: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root_handlers()
+    await log_an_error(make_config(), f"a{sent}z")
+    lines = capsys.readouterr().err.removesuffix("\n").split("\n")
+    assert all(line.isprintable() for line in lines)
+    expected = ["  LookupError: a", "  z"] if sent == "\n" else [f"  LookupError: a{shown}z"]
+    assert lines[-len(expected) :] == expected
+
+
+async def test_a_message_cannot_forge_a_record(
+    root_handlers: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root_handlers()
+    await log_an_error(make_config(), "\n[2026-01-01 00:00:00 +0000] [1] [INFO] all is well")
+    first, *rest = capsys.readouterr().err.removesuffix("\n").split("\n")
+    assert first.endswith("[ERROR] Error in ASGI Framework")
+    assert rest[0] == "  Traceback (most recent call last):"
+    assert all(line.startswith("  ") for line in rest)
+
+
+async def test_a_file_is_escaped_as_well(tmp_path: Path) -> None:
+    config = make_config(errorlog=str(tmp_path / "errors"))
+    await log_an_error(config, "\x1b")
+    assert "LookupError: \\x1b\n" in (tmp_path / "errors").read_text()
+    for handler in logging.getLogger("hypercorn.error").handlers:
+        handler.close()
+
+
+async def test_a_handler_of_the_users_formats_tracebacks_itself(
+    root_handlers: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may write JSON, which an escape of ours would break."""
+    root_handlers()
+    handlers = {"mine": {"class": "logging.StreamHandler", "formatter": "mine"}}
+    formatters = {"mine": {"format": "{%(message)s}", "style": "%"}}
+    loggers = {"hypercorn.error": {"handlers": ["mine"], "propagate": False}}
+    settings = {"version": 1, "disable_existing_loggers": False}
+    config = make_config(
+        logconfig_dict={**settings, "handlers": handlers, "formatters": formatters, "loggers": loggers}
+    )
+    await log_an_error(config, "\x1b")
+    written = capsys.readouterr().err
+    assert "{Error in ASGI Framework}\nTraceback" in written
+    assert "LookupError: \x1b\n" in written

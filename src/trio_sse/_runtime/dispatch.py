@@ -10,6 +10,7 @@ from functools import partial
 
 import attrs
 
+from .._ground.escape import escape
 from .._http.paths import request_segments
 from .._http.request import Request
 from .._plan.router import Match
@@ -80,7 +81,7 @@ async def _refuse(app: CompiledApp, request: Request, error: HTTPException, conn
     response = error_response(app.context, request, error)
     if isinstance(error, ShuttingDown | NoConnectionLeft) and request.http_version.startswith("1"):
         response = attrs.evolve(response, headers=(*response.headers, ("connection", "close")))
-    connection = connect(label=f"{request.method} {request.path}")
+    connection = connect(label=escape(f"{request.method} {request.path}"))
 
     async def finish(_error: Exception | None) -> None:
         await send_response(connection.writer, response)

@@ -58,7 +58,7 @@ class StreamConfig(Config):
         """hypercorn's loggers, adapted."""
         if self._log is None:
             self.set_statsd_logger_class(StatsdLogger)  # before the logger is made: hypercorn's worker may be too late
-            logs.adapt(super().log, self.errorlog)
+            logs.adapt(super().log, self)
         return super().log
 
     def create_sockets(self) -> Sockets:

@@ -1,4 +1,4 @@
-"""hypercorn's logs: each line once, and with no control characters of a client's.
+"""hypercorn's logs: each line once, and no control characters that a client has sent.
 
 Owns the changes to the loggers that hypercorn has made. It must not know who writes to them.
 """
@@ -6,27 +6,34 @@ Owns the changes to the loggers that hypercorn has made. It must not know who wr
 from __future__ import annotations
 
 import logging
-from typing import cast
 
-from hypercorn.logging import AccessLogAtoms, Logger
+from hypercorn.config import Config
+from hypercorn.logging import Logger
 
 from .._ground.escape import escape
 
 __all__ = ("adapt",)
 
 
-def adapt(log: Logger, errorlog: object) -> None:
+def adapt(log: Logger, config: Config) -> None:
     """Adapt the loggers of a configuration.
+
+    A handler of the user's formats its records itself: it may write JSON, which an escape would break.
 
     Args:
         log: hypercorn's loggers, as it has made them.
-        errorlog: The option: "-" for the standard error, a path, or a logger.
+        config: The configuration that it has made them from.
     """
     if log.access_logger is not None:
         log.access_logger.addFilter(_escape_atoms)
-    if errorlog == "-" and log.error_logger is not None:
-        for handler in log.error_logger.handlers:
+    if isinstance(config.errorlog, logging.Logger) or log.error_logger is None:
+        return
+    is_configured = config.logconfig is not None or config.logconfig_dict is not None  # pyright: ignore[reportUnknownMemberType]
+    for handler in log.error_logger.handlers:
+        if config.errorlog == "-":
             handler.addFilter(_is_handled_here_only)
+        if not is_configured and handler.formatter is not None:
+            handler.setFormatter(_Escaped(handler.formatter))
 
 
 def _is_handled_here_only(record: logging.LogRecord) -> bool:
@@ -41,7 +48,24 @@ def _is_handled_here_only(record: logging.LogRecord) -> bool:
 
 def _escape_atoms(record: logging.LogRecord) -> bool:
     """Escape what a client has sent: a path may contain a line break, or a sequence that controls a terminal."""
-    if isinstance(record.args, AccessLogAtoms):
-        atoms = cast("dict[str, object]", record.args)
-        atoms.update({key: escape(value) for key, value in atoms.items() if isinstance(value, str)})
+    if isinstance(record.args, dict):  # the atoms, which the format names
+        record.args.update({key: escape(value) for key, value in record.args.items() if isinstance(value, str)})
     return True
+
+
+class _Escaped(logging.Formatter):
+    """Escapes a record: the message of an exception, in its traceback, may be what a client has sent.
+
+    Lines after the first are indented, so that a line break in such a message cannot begin a forged record.
+
+    Args:
+        formatter: Formats the record.
+    """
+
+    def __init__(self, formatter: logging.Formatter) -> None:
+        super().__init__()
+        self._formatter = formatter
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Format a record."""
+        return "\n  ".join(map(escape, self._formatter.format(record).split("\n")))
