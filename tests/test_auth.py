@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import functools
+import json
 import logging
+import math
+import re
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -579,6 +583,13 @@ def test_a_route_shows_its_steps_by_name() -> None:
 
 # -- what a verifier raises
 
+SCHEMES: list[tuple[Callable[[Callable[..., Any]], Callable[..., Any]], tuple[bytes, bytes], str]] = [
+    (bearer, authorization("Bearer a"), 'Bearer realm="app", error="invalid_token"'),
+    (basic, authorization(f"Basic {encoded('a:b')}"), 'Basic realm="app", charset="UTF-8"'),
+    (api_key, (b"x-api-key", b"a"), 'ApiKey realm="app", header="x-api-key"'),
+    (cookie, (b"cookie", b"session=a"), 'Cookie realm="app", cookie-name="session"'),
+]
+
 
 @pytest.mark.parametrize(
     ("error", "status", "challenge"),
@@ -611,6 +622,119 @@ async def test_any_other_error_is_raised_and_lets_nobody_in() -> None:
     assert stream.status == 500
 
 
+class Unreadable(ValueError):
+    """What a verifier of the user's raises."""
+
+
+def by_uuid(text: str, _password: str = "") -> User | None:
+    return User(str(uuid.UUID(text)))
+
+
+async def by_number(text: str, _password: str = "") -> User | None:
+    await trio.lowlevel.checkpoint()
+    return User(str(int(text)))
+
+
+def by_hex(text: str, _password: str = "") -> User | None:
+    return User(bytes.fromhex(text).decode())
+
+
+def by_json(text: str, _password: str = "") -> User | None:
+    return User(json.loads(text)["name"])
+
+
+def by_base64(text: str, _password: str = "") -> User | None:
+    return User(base64.b64decode(text, validate=True).decode())
+
+
+def by_own_rule(_text: str, _password: str = "") -> User | None:
+    raise Unreadable(SECRET)
+
+
+@pytest.mark.parametrize(("make", "header", "challenge"), SCHEMES)
+@pytest.mark.parametrize("verify", [by_uuid, by_number, by_hex, by_json, by_base64, by_own_rule])
+async def test_a_value_error_refuses_the_credentials_and_is_logged(
+    make: Callable[..., Any],
+    header: tuple[bytes, bytes],
+    challenge: str,
+    verify: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reply = await ask(guarded(make(verify)), header)
+    assert (reply.status, reply.json()["detail"]) == (401, "The credentials are not valid.")
+    assert reply.headers["www-authenticate"] == challenge
+    [record] = caplog.records
+    assert (record.name, record.levelname, record.exc_info) == ("trio_sse", "WARNING", None)
+    start, _, end = record.getMessage().partition(f"{__file__}:")
+    assert re.fullmatch(rf"{make.__name__}\({verify.__name__}\): \w+ at ", start)
+    assert re.fullmatch(rf"\d+, in {verify.__name__}; the credentials are refused", end)
+
+
+async def test_a_value_error_of_a_builtin_function_is_logged_without_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    assert (await ask(guarded(bearer(bytes.fromhex)), authorization("Bearer x"))).status == 401
+    assert caplog.messages == ["bearer(bytes.fromhex): ValueError at an unknown line; the credentials are refused"]
+
+
+@pytest.mark.parametrize("error", [LookupError(), TypeError(), ExceptionGroup("", [ValueError()])], ids=repr)
+async def test_any_other_error_of_a_verifier_is_a_500(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
+    def verify(_token: str) -> User:
+        raise error
+
+    async with TestClient(guarded(bearer(verify))).stream("/", headers={"authorization": "Bearer a"}) as stream:
+        await stream.ended()
+        assert stream.claim_error() is error
+    assert stream.status == 500
+    assert caplog.messages == []
+
+
+async def test_a_principal_that_expires_at_no_moment_is_a_mistake_of_the_verifiers() -> None:
+    """It is a ValueError too, but not one about the credentials."""
+    step = bearer(lambda _token: User("ada", math.nan))
+    async with TestClient(guarded(step)).stream("/", headers={"authorization": "Bearer a"}) as stream:
+        await stream.ended()
+        assert isinstance(stream.claim_error(), ValueError)
+    assert stream.status == 500
+
+
+STRANGE = (
+    "a" * 8000,
+    "é",
+    "ÿþ",
+    "\x00",
+    "\x1b[31m",
+    "a b",
+    "a\tb",
+    "=",
+    "==a",
+    ":",
+    "'; DROP TABLE users; --",
+    "../../etc/passwd",
+    "%00",
+    "{}",
+    "null",
+    "1e999",
+    "\N{ARABIC-INDIC DIGIT ONE}",
+)
+"""Texts that clients have made up."""
+
+
+@pytest.mark.parametrize("text", STRANGE)
+@pytest.mark.parametrize("verify", [by_uuid, by_number, by_hex, by_base64])
+async def test_no_text_of_a_clients_is_a_500(verify: Callable[..., Any], text: str) -> None:
+    raw = text.encode()
+    user_and_password = base64.b64encode(raw + b":" + raw)
+    for make, name, value in (
+        (bearer, b"authorization", b"Bearer " + raw),
+        (basic, b"authorization", b"Basic " + raw),
+        (basic, b"authorization", b"Basic " + user_and_password),
+        (api_key, b"x-api-key", raw),
+        (cookie, b"cookie", b"session=" + raw),
+    ):
+        step: Any = make(verify)
+        # 200 is a verifier that accepts it, such as int() a digit of any script; 431 is too long for the app's limits.
+        assert (await ask(guarded(step), (name, value))).status in (200, 401, 431)
+
+
 async def test_a_guard_after_the_step_is_a_403() -> None:
     app = App().add(Get("/").use(user=bearer(who)).guard(lambda user: user.name == "grace").handle(show))
     assert (await ask(app)).status == 401
@@ -619,13 +743,6 @@ async def test_a_guard_after_the_step_is_a_403() -> None:
 
 
 # -- expiry
-
-SCHEMES: list[tuple[Callable[[Callable[..., Any]], Callable[..., Any]], tuple[bytes, bytes], str]] = [
-    (bearer, authorization("Bearer a"), 'Bearer realm="app", error="invalid_token"'),
-    (basic, authorization(f"Basic {encoded('a:b')}"), 'Basic realm="app", charset="UTF-8"'),
-    (api_key, (b"x-api-key", b"a"), 'ApiKey realm="app", header="x-api-key"'),
-    (cookie, (b"cookie", b"session=a"), 'Cookie realm="app", cookie-name="session"'),
-]
 
 
 @pytest.mark.parametrize(("make", "header", "challenge"), SCHEMES)

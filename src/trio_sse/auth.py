@@ -5,7 +5,10 @@ the verifier gets the credentials that the client sent, and returns who the clie
 
 A verifier is a function, sync or async. Its first parameter is the credential (for `basic` the first two are the user
 name and the password). Further parameters are passed by name, as for any step. It returns the principal; None is a 401.
-Exceptions propagate: a `Forbidden` is a 403, and an `Unauthorized` that sets its own challenge keeps it.
+
+A `ValueError`, which `UUID(token)` or `bytes.fromhex(token)` raises for a text that a client has made up, is a 401 too.
+Since it may also be a mistake in the verifier, it is logged as a warning, without its message. Other exceptions
+propagate: a `Forbidden` is a 403, and an `Unauthorized` that sets its own challenge keeps it.
 
 If the principal has an attribute `expires_at` that is not None, an aware `datetime` or seconds since 1970, its stream
 ends at that time, as with a call of `expire_at`.
@@ -20,6 +23,8 @@ from __future__ import annotations
 import functools
 import hmac
 import inspect
+import logging
+import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, TypeVar, Union, cast, get_args, get_origin, overload
 
@@ -41,6 +46,8 @@ REALM: Final = "app"
 ANSWERS: Final = "it returns the principal, or None to refuse"
 UNCHOSEN: Final = (None, *Unauthorized().headers.values())
 """The challenges of a 401 whose author has not set one."""
+
+logger = logging.getLogger("trio_sse")
 
 
 @overload
@@ -209,7 +216,7 @@ class _Verifier:
     signature: inspect.Signature
 
     async def ask(self, credentials: tuple[str, ...], values: Mapping[Any, Any]) -> Any:
-        """The principal, or None.
+        """The principal, or None. A ValueError counts as None: the verifier cannot read the credentials.
 
         Raises:
             StepError: It returned True or False, or a coroutine although it is not an async function.
@@ -217,7 +224,12 @@ class _Verifier:
         # A parameter whose name is not among the values has a default: the planner has checked that.
         sources = tuple((name, name) for name in self.signature.parameters if name in values)
         verify = Call(functools.partial(self.function, *credentials), self.kind, sources)
-        principal = await call(verify, values)
+        try:
+            principal = await call(verify, values)
+        except ValueError as error:  # its message, which is not logged, may show the credentials
+            where = _place_of(error)
+            logger.warning("%s: %s at %s; the credentials are refused", self.name, type(error).__name__, where)
+            return None
         if isinstance(principal, bool):
             raise StepError(f"{self.name}: the verifier returned {principal}; {ANSWERS}")
         return principal
@@ -239,6 +251,14 @@ def _step(maker: str, verify: Callable[..., Any], scheme: Scheme) -> Callable[..
 
     _sign(step, verifier)
     return step
+
+
+def _place_of(error: Exception) -> str:
+    """The line of the verifier that has raised an error."""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_globals.get("__name__", "").partition(".")[0] != "trio_sse":
+            return f"{frame.f_code.co_filename}:{line}, in {frame.f_code.co_qualname}"
+    return "an unknown line"  # of a builtin function, such as bytes.fromhex
 
 
 def _admit(principal: P | None, expire_at: Callable[[Any, str], None], challenge: str) -> P:
