@@ -105,7 +105,8 @@ class HTTPException(Exception):
     """Ends a request with a status in place of the handler's response.
 
     Raise one of its subclasses in a step, a guard, a plain handler, or in a coroutine handler before it returns its
-    stream. Catch this class for all of them: `HTTPError` does not include `NoContent`.
+    stream. After a stream has started it is too late for a status, except for `NoContent`. Catch this class for all of
+    them: `HTTPError` does not include `NoContent`.
 
     Args:
         detail: What went wrong, for the client to read. An empty text is left out of the body.
@@ -149,7 +150,11 @@ class HTTPException(Exception):
 
 
 class NoContent(HTTPException):
-    """204: success, without a body. It ends a browser's EventSource for good (WHATWG HTML, 9.2.3)."""
+    """204: success, without a body. It ends a browser's EventSource for good (WHATWG HTML, 9.2.3).
+
+    A handler may raise it after its stream has started, as an async generator always does. The stream then ends as with
+    `Done()`: an EventSource reconnects once, and gets the 204.
+    """
 
     default_status = 204
 

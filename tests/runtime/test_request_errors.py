@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from trio_sse import SSE, Aborted, App, Get
 from trio_sse._runtime.request_error import INTERRUPTS, keep_error
-from trio_sse.errors import NotFound
+from trio_sse.errors import HTTPException, NoContent, NotFound
 from trio_sse.testing import TestClient
 
 Fail = Callable[[], NoReturn]
@@ -517,3 +517,136 @@ async def test_a_cancelled_is_raised_on_or_kept() -> None:
     [kept], raised = kept_and_raised(cancelled, pass_on=INTERRUPTS)
     assert kept.__cause__ is cancelled
     assert raised is None
+
+
+# -- NoContent after the start: the end of a stream for good, as with Done()
+
+DONE = b"event: stream-done\nid: trio-sse.done\ndata: null\n\n"
+
+
+async def at_once(error: Exception) -> AsyncIterator[Any]:
+    raise error
+    yield
+
+
+async def after_an_event(error: Exception) -> AsyncIterator[Any]:
+    yield {"data": 1}
+    raise error
+
+
+async def as_it_is_closed(error: Exception) -> AsyncIterator[Any]:
+    try:
+        yield {"data": 1}
+    finally:
+        raise error
+
+
+async def within_a_nursery(error: Exception) -> AsyncIterator[Any]:
+    async with trio.open_nursery():
+        yield {"data": 1}
+        raise error
+
+
+class Stream:
+    """An async iterable that a handler returns."""
+
+    def __init__(self, error: Exception) -> None:
+        self._items = after_an_event(error)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return self._items
+
+
+async def returned(error: Exception) -> AsyncIterator[Any]:
+    return Stream(error)  # type: ignore[return-value]
+
+
+NO_CONTENT = pytest.mark.parametrize("error", [NoContent(), NoContent("over"), HTTPException(status=204)], ids=repr)
+
+
+@NO_CONTENT
+@pytest.mark.parametrize("handler", [at_once, after_an_event, as_it_is_closed, within_a_nursery, returned])
+async def test_no_content_after_the_start_ends_the_stream_for_good(
+    handler: Any, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen: list[BaseException] = []
+
+    @asynccontextmanager
+    async def step() -> AsyncIterator[Exception]:
+        try:
+            yield error
+        except BaseException as raised:
+            seen.append(raised)
+            raise
+
+    app = App().add(SSE("/").use(error=step).handle(handler))
+    reply = await TestClient(app).get("/")
+    events = b"" if handler is at_once else b"data: 1\n\n"
+    assert (reply.status, reply.body) == (200, b":\n\n" + events + DONE)
+    assert len(seen) == 1, "the steps are told, so that they commit nothing"
+    assert caplog.messages == []
+    assert app.statistics().routes["SSE /"].ended == {"finished": 1}
+    assert (await TestClient(app).get("/", headers={"last-event-id": "trio-sse.done"})).status == 204
+
+
+@NO_CONTENT
+async def test_no_content_of_a_step_that_is_left_ends_the_stream_for_good(error: Exception) -> None:
+    @asynccontextmanager
+    async def step() -> AsyncIterator[None]:
+        yield
+        raise error
+
+    assert (await TestClient(App().add(SSE("/").use(step).handle(stream))).get("/")).body == b":\n\ndata: 1\n\n" + DONE
+
+
+@NO_CONTENT
+async def test_no_content_of_a_task_beside_the_handler_is_an_error(error: Exception, autojump_clock: MockClock) -> None:
+    failing = in_a_task_of_the_request(failing_with(error))
+    async with TestClient(failing.app).stream("/stream") as request:
+        await request.ended()
+        assert request.claim_error() is error
+    assert request.raw.endswith(LAST_FRAME)
+
+
+@NO_CONTENT
+async def test_no_content_with_another_error_is_an_error(error: Exception) -> None:
+    failing = in_the_handler(failing_with(ExceptionGroup("", [error, ValueError("mine")])))
+    async with TestClient(failing.app).stream("/stream") as request:
+        await request.ended()
+        assert isinstance(request.claim_error(), ExceptionGroup)
+    assert request.raw.endswith(LAST_FRAME)
+
+
+async def test_a_client_that_is_to_reconnect_is_not_told_to_after_no_content(autojump_clock: MockClock) -> None:
+    """The server shuts down, and the handler ends its stream for good at that."""
+
+    async def handler() -> AsyncIterator[Any]:
+        try:
+            yield {"data": 1}
+            await trio.sleep_forever()
+        except trio.Cancelled:
+            raise NoContent from None
+
+    client = TestClient(App().add(SSE("/").handle(handler)))
+    async with client.stream("/") as stream:
+        await stream.event()
+        client.drain(10)
+        await stream.ended()
+    assert DONE in stream.raw
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (NotFound("gone"), b'{"title":"Not Found","status":404,"detail":"gone"}'),
+        (HTTPException("odd", status=304), PROBLEM),
+    ],
+    ids=repr,
+)
+async def test_any_other_status_after_the_start_is_an_error(error: Exception, told: bytes) -> None:
+    failing = in_the_handler(failing_with(error))
+    async with TestClient(failing.app).stream("/stream") as request:
+        await request.ended()
+        assert "too late for a status" in request.claim_error().__notes__[0]
+    assert request.raw.endswith(b"event: stream-error\ndata: " + told + b"\n\n")
+    assert not request.complete

@@ -53,7 +53,7 @@ class Responder:
         await self.connection.run(self.work, self.finish)
 
     async def work(self) -> None:
-        """Enter the steps, answer, exit the steps. An HTTPException before the start is an answer, not an error."""
+        """Enter the steps, answer, exit the steps."""
         connection = self.connection
         try:
             async with AsyncExitStack() as stack:
@@ -69,9 +69,13 @@ class Responder:
                     await connection.close_background()  # noqa: ASYNC102 - shields itself, with a time limit
             self._check_answered()
         except Exception as error:
-            self.refusal = None if connection.writer.started else http_exception_in(error)
-            if self.refusal is None:
+            if not self.is_answer(error):
                 raise
+
+    def is_answer(self, error: Exception) -> bool:
+        """Whether an error is the answer to the client: an HTTPException is, before the response has started."""
+        self.refusal = None if self.connection.writer.started else http_exception_in(error)
+        return self.refusal is not None
 
     async def finish(self, error: Exception | None) -> None:
         """End the response; `error` is what the work failed with."""

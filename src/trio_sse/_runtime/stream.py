@@ -13,7 +13,7 @@ from typing import Any
 
 import trio
 
-from .._http.event_stream import STREAM_HEADERS, retry_frame
+from .._http.event_stream import DONE, STREAM_HEADERS, retry_frame
 from .._http.problem import http_exception_in
 from .._routes.routes import SSE
 from ..errors import HTTPError
@@ -44,6 +44,7 @@ class StreamResponder(Responder):
         self._options = options = route.options
         self._slot = slot
         self._told_to_reconnect = False
+        self._is_done = False
         self.connection.on_drain = self._on_drain
         if options.send_timeout is not None:
             self.connection.writer.timeout = options.send_timeout
@@ -136,13 +137,20 @@ class StreamResponder(Responder):
 
     # -- the end
 
+    def is_answer(self, error: Exception) -> bool:
+        """Whether an error is the answer to the client. After the start a 204 is: it ends the stream as Done() does."""
+        found = http_exception_in(error)
+        self._is_done = self.connection.writer.started and found is not None and found.status == 204
+        return self._is_done or super().is_answer(error)
+
     async def end(self, error: Exception | None) -> None:
         """End the response: in order, or after an error with one event and without the proper end of a body.
 
         The missing end lets a client tell a broken stream from a finished one. HTTP/2 gets the proper end even so:
         under hypercorn the stream would stay open in silence otherwise.
         """
-        last = self.context.last_frame if error is None else self._error_frame(error)
+        end = DONE if self._is_done else self.context.last_frame
+        last = end if error is None else self._error_frame(error)
         complete = error is None or self.context.request.http_version == "2"
         await self.connection.writer.end(last + self._shutdown_frame(), complete=complete)
 
@@ -153,5 +161,5 @@ class StreamResponder(Responder):
                 "It was raised after the response had started, too late for a status: raise it in a step, or let the "
                 "handler be a coroutine function that returns its stream."
             )
-        problem = (known or HTTPError()).problem()
+        problem = (known if known is not None and known.status >= 400 else HTTPError()).problem()
         return encode({"event": settings.error_event, "data": problem}, settings.json)
