@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -288,6 +289,11 @@ async def test_another_json_encoder_serves_events_and_responses(autojump_clock: 
     ("settings", "message"),
     [
         ({"cleanup_timeout": 0}, "cleanup_timeout is a number of seconds above 0, not 0"),
+        ({"cleanup_timeout": True}, "cleanup_timeout is a number of seconds above 0, not True"),
+        ({"send_timeout": -1}, "send_timeout is a number of seconds above 0, not -1"),
+        ({"send_timeout": math.nan}, "send_timeout is a number of seconds above 0, not nan"),
+        ({"send_timeout": "5"}, "send_timeout is a number of seconds above 0, not '5'"),
+        ({"send_timeout": None}, "send_timeout is a number of seconds above 0, not None"),
         ({"error_event": ""}, "error_event is the name of an event, not ''"),
         ({"error_event": "a\nb"}, "error_event is the name of an event"),
     ],

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 import attrs
 
+from ._ground.checks import check_seconds
 from ._ground.naming import nearest, type_name
 from ._ground.time_limits import CLEANUP_TIMEOUT
 from ._routes.controllers import Controller
@@ -34,11 +35,6 @@ from .wire import JSONEncoder, encode_json
 __all__ = ("App",)
 
 NOT_GIVEN: Final = object()
-
-
-def _check_seconds(_app: object, field: attrs.Attribute[float], value: float) -> None:
-    if not value > 0:
-        raise BuildError(f"{field.name} is a number of seconds above 0, not {value!r}")
 
 
 def _check_range(_app: object, field: attrs.Attribute[Any], value: Any) -> None:
@@ -78,9 +74,9 @@ class App:
     providers: tuple[Provider, ...] = attrs.field(default=(), kw_only=True)
     json: JSONEncoder = attrs.field(default=encode_json, kw_only=True)
     error_event: str = attrs.field(default="stream-error", kw_only=True, validator=_check_event_name)
-    cleanup_timeout: float = attrs.field(default=CLEANUP_TIMEOUT, kw_only=True, validator=_check_seconds)
+    cleanup_timeout: float = attrs.field(default=CLEANUP_TIMEOUT, kw_only=True, validator=check_seconds)
     wall_clock: Callable[[], float] = attrs.field(default=time.time, kw_only=True)
-    send_timeout: float = attrs.field(default=20.0, kw_only=True, validator=_check_seconds)
+    send_timeout: float = attrs.field(default=20.0, kw_only=True, validator=check_seconds)
     limits: Limits = attrs.field(factory=Limits, kw_only=True)
     reconnect_delay: tuple[float, float] = attrs.field(default=(1.0, 5.0), kw_only=True, validator=_check_range)
 

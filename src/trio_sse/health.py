@@ -11,7 +11,8 @@ from typing import Final
 from ._http.request import Request
 from ._http.response import Response
 from ._routes.routes import Get
-from ._runtime.server_extension import EXTENSION, Draining
+from ._runtime.rejection import StreamLimitReached, server_refusal
+from ._runtime.server_extension import EXTENSION
 from .errors import ServiceUnavailable
 from .statistics import Statistics
 
@@ -45,12 +46,10 @@ def _ready() -> Response:
     return Response({"status": "ready"}, headers=NO_STORE)
 
 
-def _check_room(request: Request, draining: Draining, statistics: Callable[[], Statistics]) -> None:
+def _check_room(request: Request, statistics: Callable[[], Statistics]) -> None:
     # A step and not the handler, which does not run for HEAD.
-    extension = request.scope.get("extensions", {}).get(EXTENSION)
-    if draining.is_set():
-        raise ServiceUnavailable("The server is shutting down.", headers=NO_STORE)
-    if extension is not None and extension.overloaded:
-        raise ServiceUnavailable("The server has no room for more connections.", headers=NO_STORE)
-    if statistics().full:
-        raise ServiceUnavailable("Too many streams are open.", headers=NO_STORE)
+    refusal = server_refusal(request.scope.get("extensions", {}).get(EXTENSION))
+    if refusal is None and statistics().full:
+        refusal = StreamLimitReached()
+    if refusal is not None:  # without its `retry`, by which it would count as a client that was turned away
+        raise ServiceUnavailable(refusal.detail, headers=NO_STORE)

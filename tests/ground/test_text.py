@@ -1,4 +1,4 @@
-"""Text from strangers: `lower` and `strip` for ASCII alone, and characters that have no place in a text."""
+"""Text from outside the program: `lower` and `strip` for ASCII alone, characters that have no place in it, escapes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trio_sse._ground.text import CONTROL, NOT_IN_A_HEADER, SURROGATE, ascii_lower, strip_blanks
+from trio_sse._ground.text import CONTROL, NOT_IN_A_HEADER, SURROGATE, ascii_lower, escape, strip_blanks
 
 
 @given(st.text() | st.text(st.sampled_from("aAzZ\u212a\u0130\u00c0\u00df"), max_size=5))
@@ -37,3 +37,23 @@ def test_a_header_may_have_tabs_and_what_is_not_ascii() -> None:
 def test_the_surrogates_are_what_utf8_cannot_express() -> None:
     assert all(SURROGATE.search(chr(code)) for code in (0xD800, 0xDBFF, 0xDC00, 0xDFFF))
     assert not any(SURROGATE.search(chr(code)) for code in (0xD7FF, 0xE000, 0x1F600))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("plain", "plain"),
+        ("größe ✓", "größe ✓"),
+        ("\x1b[2J", "\\x1b[2J"),
+        ("a\r\nb", "a\\r\\nb"),
+        ("a\tb", "a\\tb"),
+        ("\x7f\x9b\x00", "\\x7f\\x9b\\x00"),
+        ("\u2028\u202e", "\\u2028\\u202e"),
+        ("\ud800", "\\ud800"),
+        ("\\x1b", "\\x1b"),
+    ],
+)
+def test_what_cannot_be_printed_is_an_escape(text: str, expected: str) -> None:
+    assert escape(text) == expected
+    assert escape(expected) == expected

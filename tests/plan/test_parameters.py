@@ -12,12 +12,15 @@ from trio.testing import MockClock
 from trio_sse import App, Get, PathParams, Reference, Route, required
 from trio_sse._ground.signatures import Parameter
 from trio_sse._plan.parameters import PathParameters
+from trio_sse._plan.plan import Plan
+from trio_sse._plan.planner import plan_all
 from trio_sse._plan.services import ServiceGraph
 from trio_sse._routes.models import parameter_names
 from trio_sse._runtime.built_in_names import BUILT_IN
 from trio_sse.errors import BuildError
 from trio_sse.models import MemoryRepository, Repository
 from trio_sse.testing import TestClient
+from trio_sse.wire import encode_json
 
 T = TypeVar("T")
 
@@ -74,14 +77,14 @@ def test_a_class_matches_its_name_in_each_style_with_or_without_ref(model: str, 
 @pytest.mark.parametrize("name", ["ticket", "Ticket", "ticketRef", "TicketRef", "ticket_ref"])
 def test_a_path_parameter_of_such_a_name_becomes_a_reference(name: str) -> None:
     route = Get(f"/x/:id/:{name}").types(Ticket).handle(lambda: None)
-    (plan,) = app_of(route)._compiled.plans
+    (plan,) = plans(app_of(route))
     assert plan.models == ((name, Ticket, "id"),)
     assert plan.params == (("id", None), (name, int))
 
 
 @pytest.mark.parametrize("name", ["order_item", "orderItem", "OrderItem", "orderItemRef", "order_item_ref"])
 def test_a_name_of_several_words_is_matched_in_every_style(name: str) -> None:
-    (plan,) = app_of(Get(f"/:{name}").types(OrderItem).handle(lambda: None))._compiled.plans
+    (plan,) = plans(app_of(Get(f"/:{name}").types(OrderItem).handle(lambda: None)))
     assert plan.params == ((name, UUID),)
 
 
@@ -94,7 +97,7 @@ def test_no_other_name_is_matched(name: str) -> None:
 
 def test_a_parameter_that_is_named_needs_no_likeness() -> None:
     route = Get("/:a/:ticket").types(a=OrderItem, ticket=required(Ticket)).handle(lambda: None)
-    (plan,) = app_of(route)._compiled.plans
+    (plan,) = plans(app_of(route))
     assert plan.models == (("a", OrderItem, "id"), ("ticket", Ticket, "id"))
 
 
@@ -104,6 +107,11 @@ async def test_a_parameter_that_matches_no_model_stays_a_string(autojump_clock: 
 
 
 # -- what a step may annotate it as
+
+
+def plans(app: App) -> tuple[Plan, ...]:
+    """The plan of each route of an app."""
+    return plan_all(app.routes, BUILT_IN, ServiceGraph(app.providers, BUILT_IN), encode_json)
 
 
 def parameters(*models: Any, **named_models: Any) -> PathParameters:

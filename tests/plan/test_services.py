@@ -13,8 +13,9 @@ import trio
 
 from trio_sse import App, Get, Headers, Post, Request
 from trio_sse._ground.calls import Kind
-from trio_sse._plan.services import ResolvedProvider, ServiceKey
+from trio_sse._plan.services import ResolvedProvider, ServiceGraph, ServiceKey
 from trio_sse._routes.providers import Scope
+from trio_sse._runtime.built_in_names import BUILT_IN
 from trio_sse.errors import BuildError
 from trio_sse.models import MemoryRepository, Repository
 
@@ -73,8 +74,13 @@ def order(app: App) -> list[Any]:
     return [recipe.key.token for recipe in app._compiled.services]
 
 
+def graph(app: App) -> ServiceGraph:
+    """All services of an app."""
+    return ServiceGraph(app.providers, BUILT_IN)
+
+
 def recipe(app: App, token: Any) -> ResolvedProvider:
-    return app._compiled.graph.recipes[token]
+    return graph(app).recipes[token]
 
 
 def sources(app: App, token: Any) -> dict[str, Any]:
@@ -212,7 +218,7 @@ def make_box() -> Box[Any]:
 def test_an_alias_with_other_arguments_is_another_service() -> None:
     app = App().provide(Box[int], make_box).provide(Box[str], make_box).provide(wants_generic)
     assert sources(app, Store) == {"of_ints": Box[int], "of_texts": Box[str]}
-    assert Box[bytes] not in app._compiled.graph
+    assert Box[bytes] not in graph(app)
 
 
 def wants_replica(main: Pool, replica: Replica, other: Annotated[Pool, "unknown"]) -> Store:
@@ -295,7 +301,7 @@ def make_files() -> Files:
 
 def makers(app: App) -> dict[Any, Any]:
     """What is called for each token; for one that is another's service, that one's key."""
-    calls = {token: each.call for token, each in app._compiled.graph.recipes.items()}
+    calls = {token: each.call for token, each in graph(app).recipes.items()}
     return {token: call.keys[0] if call.takes == ("service",) else call.function for token, call in calls.items()}
 
 

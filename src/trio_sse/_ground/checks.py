@@ -1,15 +1,30 @@
 """Checks of values that users pass as options.
 
-Owns the checks that several rooms share. It raises nothing: the caller knows the name of its option.
+Owns the checks that several rooms share.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
-__all__ = ("is_positive",)
+import attrs
+
+from ..errors import BuildError
+
+__all__ = ("check_seconds", "is_positive")
 
 
 def is_positive(value: object) -> bool:
     """Whether a value is a number above 0, which may be infinite. True and False do not count as numbers."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= math.inf
+
+
+def check_seconds(_owner: object, field: attrs.Attribute[Any], value: object) -> None:
+    """A validator of attrs, for a number of seconds.
+
+    Raises:
+        BuildError: The value is not a number above 0.
+    """
+    if not is_positive(value):
+        raise BuildError(f"{field.name} is a number of seconds above 0, not {value!r}")

@@ -11,8 +11,7 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from .._ground.escape import escape
-from .._ground.text import NOT_IN_A_HEADER
+from .._ground.text import NOT_IN_A_HEADER, escape
 from ..errors import BadRequest
 from ..wire import MAX_ID_SIZE
 from .headers import Cookies, Headers, QueryParams

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from typing import Any, Final, Literal, get_args
 
 import attrs
+from attrs.validators import optional
 
-from .._ground.checks import is_positive
+from .._ground.checks import check_seconds, is_positive
 from .._ground.naming import type_name
 from ..errors import BuildError, EventError
 from ..wire import Done, ServerSentEvent, check_name, check_retry
@@ -28,11 +29,6 @@ NOT_A_VALUE: Final = (Mapping, list, ServerSentEvent, Done)
 def _check_heartbeat(_options: object, _field: object, value: float | None) -> None:
     if value is not None and not is_positive(value):
         raise BuildError(f"heartbeat is a number of seconds above 0, or None for none, not {value!r}")
-
-
-def _check_seconds(_options: object, field: attrs.Attribute[Any], value: float | None) -> None:
-    if value is not None and not is_positive(value):
-        raise BuildError(f"{field.name} is a number of seconds above 0, not {value!r}")
 
 
 def _check_on_shutdown(_options: object, _field: object, value: object) -> None:
@@ -89,8 +85,8 @@ class StreamOptions:
 
     heartbeat: float | None = attrs.field(default=15.0, validator=_check_heartbeat)
     retry: int | None = attrs.field(default=None, validator=_check_retry)
-    send_timeout: float | None = attrs.field(default=None, validator=_check_seconds)
-    lifetime: float | None = attrs.field(default=None, validator=_check_seconds)
+    send_timeout: float | None = attrs.field(default=None, validator=optional(check_seconds))
+    lifetime: float | None = attrs.field(default=None, validator=optional(check_seconds))
     on_shutdown: ShutdownPolicy = attrs.field(default="reconnect", validator=_check_on_shutdown)
     events: tuple[tuple[str, type[Any]], ...] = attrs.field(default=(), validator=_check_events)
 

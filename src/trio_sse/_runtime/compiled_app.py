@@ -31,16 +31,12 @@ class CompiledApp:
     """What answers an app's requests.
 
     Attributes:
-        graph: All services, checked against each other.
-        plans: What a request of each route does.
         router: Finds the plan of a request.
         urls: Makes the paths of named routes.
         services: The app's services, in the order in which they are made at start-up.
         context: What each request needs of the app.
     """
 
-    graph: ServiceGraph
-    plans: tuple[Plan, ...]
     router: Router
     urls: Urls
     services: tuple[ResolvedProvider, ...]
@@ -69,7 +65,7 @@ def compile_app(routes: Iterable[Route], providers: Iterable[Provider], settings
         state_key=f"trio_sse.app:{id(router):x}",  # apps that are mounted side by side have a state each
         url=url,
     )
-    return CompiledApp(graph, plans, router, urls, graph.at_start(_taken(plans)), context)
+    return CompiledApp(router, urls, graph.at_start(_taken(plans)), context)
 
 
 def _taken(plans: Iterable[Plan]) -> Iterable[object]:

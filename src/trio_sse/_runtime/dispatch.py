@@ -10,7 +10,7 @@ from functools import partial
 
 import attrs
 
-from .._ground.escape import escape
+from .._ground.text import escape
 from .._http.paths import request_segments
 from .._http.request import Request
 from .._plan.router import Match
@@ -20,7 +20,7 @@ from ..errors import HTTPException, NoContent
 from ..wire import DONE_ID
 from .compiled_app import CompiledApp
 from .connection import Connection
-from .rejection import NoConnectionLeft, ShuttingDown
+from .rejection import NoConnectionLeft, ShuttingDown, server_refusal
 from .request_context import RequestContext
 from .responder import ValueResponder, error_response, send_response
 from .server_extension import EXTENSION, ServerExtension
@@ -68,11 +68,9 @@ def _find(app: CompiledApp, request: Request, extension: ServerExtension | None)
     if request.last_event_id == DONE_ID and isinstance(route, SSE):
         # The stream has said Done(), and an EventSource reconnects all the same: 204 is what stops it.
         raise NoContent(headers={"cache-control": "no-store"})
-    if extension is not None and not route.answers_during_shutdown:
-        if extension.drain.draining.is_set():
-            raise ShuttingDown
-        if extension.overloaded:
-            raise NoConnectionLeft
+    refusal = None if route.answers_during_shutdown else server_refusal(extension)
+    if refusal is not None:
+        raise refusal
     return match
 
 

@@ -16,6 +16,7 @@ from .._http.request import Request
 from .._http.response import Response
 from ..errors import HTTPException, ServiceUnavailable, TooManyRequests
 from ..wire import JSONEncoder
+from .server_extension import ServerExtension
 
 __all__ = (
     "NoConnectionLeft",
@@ -25,6 +26,7 @@ __all__ = (
     "StreamsPerClientReached",
     "label_of",
     "rejection_response",
+    "server_refusal",
 )
 
 HEADERS: Final = tuple((name.decode(), value.decode()) for name, value in STREAM_HEADERS)
@@ -84,6 +86,15 @@ def label_of(error: HTTPException) -> str:
     Labels form a closed set, because each one is a time series in a metrics database: a detail may name a customer.
     """
     return error.label if isinstance(error, _Own) else "app"
+
+
+def server_refusal(extension: ServerExtension | None) -> ServiceUnavailable | None:
+    """Why the server takes no requests at present, or None if it takes them."""
+    if extension is None:
+        return None
+    if extension.drain.draining.is_set():
+        return ShuttingDown()
+    return NoConnectionLeft() if extension.overloaded else None
 
 
 def rejection_response(request: Request, error: HTTPException, seconds: float, json: JSONEncoder) -> Response:

@@ -10,7 +10,7 @@ import logging
 from hypercorn.config import Config
 from hypercorn.logging import Logger
 
-from .._ground.escape import escape
+from .._ground.text import escape
 
 __all__ = ("adapt",)
 

@@ -19,7 +19,7 @@ import httpx2
 import msgspec
 import trio
 
-from .._ground.escape import escape
+from .._ground.text import escape
 from ..client import ConnectionFailed, EventSource, Retry
 from ..errors import DecodeError
 from ..wire import ServerSentEvent

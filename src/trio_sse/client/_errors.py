@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .._ground.escape import escape
+from .._ground.text import escape
 from ..wire import ServerSentEvent
 
 __all__ = ("BadResponse", "ConnectionFailed", "ConnectionLost", "UnreadableEvent")

@@ -13,7 +13,7 @@ from typing import Final
 import attrs
 import httpx2
 
-from .._ground.escape import escape
+from .._ground.text import escape
 from .._http.headers import TOKEN
 from ..wire import encode_json
 
