@@ -1,6 +1,6 @@
-"""The app: where descriptions and runtime meet. An `App` is the ASGI callable.
+"""The app: an immutable value of routes, services and settings, and an ASGI callable.
 
-Owns the app's settings, the compiled router and the dispatch of an ASGI scope. Plans are made once an app.
+Owns the app's settings, its compilation, which happens once for each app, and the three kinds of ASGI scope.
 """
 
 from __future__ import annotations
@@ -51,23 +51,22 @@ def _check_event_name(_app: object, _field: object, value: str) -> None:
 class App:
     """An application: routes, services, and the settings that they share. An ASGI 3 callable.
 
-    Immutable: every method returns a new app. Everything about routes and services is checked by `check`, which the
-    server runs before it accepts the first client.
+    Immutable: every method returns a new app. `check` checks all routes and services; the server runs it before it
+    accepts connections.
 
     Args:
         routes: The routes; usually added with `add`.
-        providers: What makes the services; added with `provide`.
-        json: Encodes what is not text: event data, JSON responses. It returns str, or bytes in UTF-8.
-        error_event: The name of the event that tells a client of an unexpected error. Not `error`, which EventSource
-            uses for its own.
-        cleanup_timeout: The time limit of each clean-up that the library shields from cancellation: closing a
-            generator, leaving a step or a service.
-        wall_clock: The time in seconds since 1970, against which `expire_at` is read; tests replace it.
-        send_timeout: Seconds that a client may take for a write of up to 64 KiB, before it is dropped as too slow.
-        limits: What the app takes on.
-        reconnect_delay: The least and the most seconds after which clients come back that are turned away, or whose
-            streams end in the server's shutdown: at random, so that
-            clients do not reconnect at the same moment.
+        providers: The providers of the services; added with `provide`.
+        json: Encodes values that are not text: event data and JSON responses. It returns str, or bytes in UTF-8.
+        error_event: The name of the last event of a stream that fails. Not `error`, which EventSource uses itself.
+        cleanup_timeout: The time limit, in seconds, of each clean-up that the library shields from cancellation:
+            closing a generator, exiting a step or a service.
+        wall_clock: Returns the time in seconds since 1970, with which `expire_at` compares; tests replace it.
+        send_timeout: Seconds that a client may take for a write of up to 64 KiB before it is disconnected as too slow.
+        limits: The limits of requests and streams.
+        reconnect_delay: The least and the most seconds after which a client should reconnect that was refused, or whose
+            stream ended because the server shuts down. The delay of each client is random, so that clients do not
+            reconnect at the same moment.
     """
 
     routes: tuple[Route, ...] = ()
@@ -84,12 +83,12 @@ class App:
         """Add routes and controllers.
 
         Args:
-            *members: Routes, which have no names then, and controllers, which are named after the last word of their
-                prefixes: a route `events` of `Controller("/orders")` is `orders.events` to `url`.
-            **named: The same under other names.
+            *members: Routes without a name, and controllers, which are named after the last literal segment of their
+                prefix: `url` knows the route `events` of `Controller("/orders")` as `orders.events`.
+            **named: Routes and controllers by name.
 
         Raises:
-            BuildError: Something is neither.
+            BuildError: A member is not a route or a controller.
         """
         for member in (*members, *named.values()):
             _check_member(member)
@@ -106,24 +105,27 @@ class App:
         value: object = NOT_GIVEN,
         scope: Scope = "app",
     ) -> Self:
-        """Say what makes a service: `.provide(OrderService)`, or `.provide(Repository[Order], SqlOrders)`.
+        """Define how a service is made: `.provide(OrderService)`, or `.provide(Repository[Order], SqlOrders)`.
 
-        A class is called with what its constructor's parameters are annotated with, services like itself; a function
-        likewise. An `@asynccontextmanager` function is entered, and so is a class whose instances are async context
-        managers; all are left in reverse order. A parameter with a default keeps it where no service is of its type.
-        Where the same class is provided under two tokens it is one service, of one scope; an Annotated token or a
-        NewType is there to have another one.
+        The parameters of a class's constructor, or of a function, are services, found by their annotations. A parameter
+        with a default keeps it if no service is of its type. An `@asynccontextmanager` function is entered, and so is
+        an instance of a class with `__aenter__` and `__aexit__`; all are exited in reverse order.
+
+        A class that is provided under two tokens is one service, with one scope. Use an Annotated type or a NewType as
+        the token of a second one.
 
         Args:
-            token: What it is asked for by. A function that is given alone says it by its return annotation.
-            factory: What makes it, where the token does not make itself.
-            value: The service, where there is one already; in place of `factory`.
-            scope: `app` makes it at start-up, for all. `request` makes one for each request that needs it; it may take
-                a request's values by name: `request`, `headers`, `cookies`, `query`, `last_event_id`, `aborted`,
-                `nursery`. Both may take `app_nursery`.
+            token: The type by which the service is requested. For a function without a token, it is the return
+                annotation.
+            factory: The class or function that makes the service, if it is not the token itself.
+            value: An existing service, in place of `factory`.
+            scope: `app` makes the service at start-up, for all requests. `request` makes one for each request that
+                needs it; its factory may take values of the request by name: `request`, `headers`, `cookies`, `query`,
+                `last_event_id`, `aborted`, `nursery`. Both may take `app_nursery`.
 
         Raises:
-            BuildError: It makes nothing, or does not say what; or the token is provided already.
+            BuildError: The factory makes nothing, or is not annotated with what it makes; or the token is provided
+                already.
         """
         if value is NOT_GIVEN:
             provider = make_provider(token, factory, scope)
@@ -140,10 +142,10 @@ class App:
         return attrs.evolve(self, providers=(*self.providers, provider))
 
     def override(self, token: Any, value: object) -> Self:
-        """Replace a service by a value, for a test. What only the replaced one would need is not made either.
+        """Replace a service with a value, for a test. Services that only the replaced one needs are not made.
 
         Raises:
-            BuildError: Nothing provides such a service.
+            BuildError: The app does not provide the service.
         """
         tokens = [provider.token for provider in self.providers]
         if token not in tokens:
@@ -163,38 +165,39 @@ class App:
     def url(self, name: str, /, **values: Any) -> str:
         """The path of a named route: `app.url("orders.events", order=order)`.
 
-        It begins where the app does: a step's own `url`, which takes the same, knows where the app is mounted.
+        The path is relative to the app. The built-in `url` of steps and handlers, which takes the same arguments, adds
+        the path at which the app is mounted.
 
         Args:
             name: The route's name.
-            **values: Its path parameters; one that refers to a model takes an id, a reference or a model.
+            **values: The path parameters; one that refers to a model takes an id, a reference or a model.
 
         Raises:
-            URLError: There is no such route, a parameter is missing or not its own, or its value does not fit.
+            URLError: The route does not exist, a parameter is missing or unknown, or a value does not fit.
         """
         return self._compiled.urls.make(name, values)
 
     def statistics(self) -> Statistics:
-        """What the app's streams have done in this process; steps and handlers take it as `statistics`."""
+        """The statistics of the app's streams in this process. Steps and handlers take this as `statistics`."""
         return self._compiled.context.counters.read()
 
     def check(self) -> None:
         """Check all services and routes, and compile them.
 
         Raises:
-            BuildError: A mistake in a service or a route, or between two; the message says which and what to do.
+            BuildError: A service or a route has a mistake, or two contradict each other. The message says what to do.
         """
-        _ = self._compiled  # a cached property: to read it is to compile
+        _ = self._compiled  # a cached property, which compiles
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[dict[str, Any]]:
-        """The app's life: check it, make its services, and hold its nursery open.
+        """The lifespan of the app: check it, make its services, and keep its nursery open.
 
-        The server runs it. Where the app is mounted in another one that does not pass the lifespan on, enter this in
-        the outer app's lifespan and let that yield the same state.
+        The server runs it. If the app is mounted in another app that does not pass the lifespan on, enter this context
+        manager in the lifespan of the outer app, and yield its state there.
 
         Yields:
-            What belongs into the lifespan's state, from where requests take services and `app_nursery`.
+            The state of the lifespan, from which requests take services and `app_nursery`.
         """
         self.check()
         async with run_services(self._compiled.services, self.cleanup_timeout) as state:
@@ -206,7 +209,7 @@ class App:
             case "http":
                 await answer(self._compiled, scope, receive, send)
             case "lifespan":
-                await self._live(scope, receive, send)
+                await self._run_lifespan(scope, receive, send)
             case "websocket":
                 await send({"type": "websocket.close", "code": 1000})
             case other:
@@ -225,7 +228,7 @@ class App:
         )
         return compile_app(self.routes, self.providers, settings)
 
-    async def _live(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    async def _run_lifespan(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()
         started, errors = False, list[Exception]()
         try:
@@ -241,7 +244,7 @@ class App:
         elif started:
             raise errors[0]
         else:
-            await send({"type": "lifespan.startup.failed", "message": _told(errors[0])})
+            await send({"type": "lifespan.startup.failed", "message": _failure_message(errors[0])})
 
 
 def _check_member(member: object) -> None:
@@ -249,6 +252,6 @@ def _check_member(member: object) -> None:
         raise BuildError(f"add() takes routes and controllers, such as SSE('/events').handle(stream), not {member!r}")
 
 
-def _told(error: Exception) -> str:
-    """How a server is told why there is no start: a mistake in the app says it all itself."""
+def _failure_message(error: Exception) -> str:
+    """The message of a failed start-up: that of a BuildError, which needs no traceback, or the traceback."""
     return str(error) if isinstance(error, BuildError) else "".join(traceback.format_exception(error))

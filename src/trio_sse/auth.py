@@ -1,7 +1,7 @@
 """Authentication: steps for `.use(user=…)`, made from a verifier of the application.
 
 Owns the contract of a verifier, and what its result means. It does not know users, sessions, tokens or password hashes:
-the verifier gets the credentials that the client sent, and returns who the client is.
+the verifier gets the credentials that the client sent, and returns the principal, such as a user.
 
 A verifier is a function, sync or async. Its first parameter is the credential (for `basic` the first two are the user
 name and the password). Further parameters are passed by name, as for any step. It returns the principal; None is a 401.
@@ -13,9 +13,9 @@ propagate: a `Forbidden` is a 403, and an `Unauthorized` that sets its own chall
 If the principal has an attribute `expires_at` that is not None, an aware `datetime` or seconds since 1970, its stream
 ends at that time, as with a call of `expire_at`.
 
-Every 401 says how to authenticate (RFC 9110, 15.5.2). Credentials that cannot be read are a 401 too, and do not reach
-the verifier: a header that is sent twice, or a character that credentials cannot have. No message and no repr shows
-credentials or secrets.
+Every 401 has a challenge (RFC 9110, 15.5.2). Malformed credentials are a 401 too, and do not reach the verifier: a
+header that is sent twice, or a character that credentials cannot have. No message and no repr shows credentials or
+secrets.
 """
 
 from __future__ import annotations

@@ -33,7 +33,8 @@ def readiness(path: str) -> Get:
     """A route that answers 200 while the app accepts streams, and 503 while it does not.
 
     The answer is 503 once the server shuts down, while as many streams are open as `Limits(streams=…)` allows, and
-    while the server accepts no more connections. Send new clients elsewhere then. HEAD gets the same status.
+    while the server accepts no more connections. A load balancer should then send new clients to another process. HEAD
+    gets the same status.
     """
     return Get(path).during_shutdown().use(_check_room).handle(_ready)
 
@@ -47,9 +48,9 @@ def _ready() -> Response:
 
 
 def _check_room(request: Request, statistics: Callable[[], Statistics]) -> None:
-    # A step and not the handler, which does not run for HEAD.
+    # This is a step, because the handler does not run for HEAD.
     refusal = server_refusal(request.scope.get("extensions", {}).get(EXTENSION))
     if refusal is None and statistics().full:
         refusal = StreamLimitReached()
-    if refusal is not None:  # without its `retry`, by which it would count as a client that was turned away
+    if refusal is not None:  # without `retry`, so that the statistics do not count it as a refused client
         raise ServiceUnavailable(refusal.detail, headers=NO_STORE)

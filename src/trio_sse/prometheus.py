@@ -56,7 +56,7 @@ def metrics(path: str, *, registry: Collector = REGISTRY) -> Get:
 
 def _encoder_for(accept: str) -> tuple[Callable[[Collector], bytes], str]:
     """The encoder and its media type; those of the default format where the Accept header cannot be read."""
-    choose: Any = choose_encoder  # its parameters have other names from release to release
+    choose: Any = choose_encoder  # the names of its parameters differ between releases
     try:
         found: tuple[Callable[[Collector], bytes], str] = choose(accept)
     except (TypeError, ValueError):  # `version=abc`: prometheus-client compares the parts of a version as numbers
@@ -110,7 +110,7 @@ class _Streams(Collector):
         yield _family(
             CounterMetricFamily,
             "trio_sse_requests_refused",
-            "Requests that have been refused, by the detail of the response.",
+            "Requests that have been refused, by reason.",
             ("reason",),
             {(reason,): count for reason, count in self.statistics.refused.items()},
         )

@@ -402,7 +402,7 @@ async def test_a_service_whose_own_scope_ends_the_app_is_an_error_and_no_silent_
         with trio.move_on_after(60):
             yield A()
 
-    with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="short_lived.. was cancelled by a scope of its own")):
+    with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="short_lived.. was cancelled by its own scope")):
         async with App().provide(short_lived).lifespan():
             await trio.sleep_forever()
 

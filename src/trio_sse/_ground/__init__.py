@@ -1,3 +1,3 @@
-"""What everything else stands on: signatures and calls of functions, names for messages, shielded clean-up."""
+"""The lowest layer: signatures and calls of functions, names for messages, text, checks, shielded clean-up."""
 
 __all__ = ()

@@ -1,6 +1,6 @@
-"""Hosting: a nursery in a task of its own, so that its tasks can be ended at a chosen moment while its owner goes on.
+"""The background nursery: a nursery in a separate task, which its owner can end at any moment and continue.
 
-Owns that one pattern, for the tasks of a request and for those of the app. Who has failed is told as it has failed.
+Owns that one pattern, for the tasks of a request and for those of the app. It does not know which tasks run in it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ __all__ = ("BackgroundNursery", "alone")
 
 
 class BackgroundNursery:
-    """A nursery that waits until it is ended.
+    """A nursery that stays open until `end` is called.
 
     Args:
-        shield: Whether only `end` cancels its tasks, and no cancellation from outside.
+        shield: Whether a cancellation from outside leaves its tasks alone, so that only `end` cancels them.
     """
 
     def __init__(self, *, shield: bool = False) -> None:
@@ -25,15 +25,16 @@ class BackgroundNursery:
         self._ended = trio.Event()
 
     async def run_in_background(self, task_status: trio.TaskStatus[trio.Nursery]) -> None:
-        """Open it and wait; `nursery.start` gives it.
+        """Open the nursery and wait; `nursery.start` returns it.
 
         Raises:
-            BaseException: What a task has failed with, alone if it is alone.
+            BaseException: The error of a task that has failed; a group, if several have.
         """
         failures: list[BaseException] = []
         try:
             async with trio.open_nursery(strict_exception_groups=True) as nursery:
-                await trio.lowlevel.checkpoint_if_cancelled()  # its owner does not get it then, and would not end it
+                # Its owner would not receive a nursery that is cancelled already, and so would never end it.
+                await trio.lowlevel.checkpoint_if_cancelled()
                 nursery.cancel_scope.shield = self._shield  # until `end`, which has a time limit
                 self._nursery = nursery
                 task_status.started(nursery)
@@ -46,7 +47,11 @@ class BackgroundNursery:
             raise failures[0]
 
     async def end(self, seconds: float, reason: str) -> tuple[str, ...]:
-        """Cancel its tasks and wait for them, shielded and with a time limit; the names of those that are left."""
+        """Cancel its tasks and wait for them, shielded and with a time limit.
+
+        Returns:
+            The names of the tasks that are still running.
+        """
         if self._nursery is None:
             return ()
         self._nursery.cancel_scope.cancel(reason=reason)
@@ -56,7 +61,7 @@ class BackgroundNursery:
 
 
 def alone(error: BaseException) -> BaseException:
-    """The error in a group of one, as a nursery raises it; a larger group stays as it is."""
+    """The error inside a group of one, which is how a nursery raises it; any other error unchanged."""
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
         return group.exceptions[0] if len(group.exceptions) == 1 else group

@@ -1,6 +1,6 @@
 """Calls: a function that the library calls with values by name, once its parameters have been read.
 
-Owns what a prepared call is, and how a provider's or a middleware's result is named by its annotation. It runs nothing.
+Owns the prepared call, the kinds of functions, and the reading of what a function returns. It calls nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ("Call", "Kind", "kind_of", "kind_of_factory", "result_type")
 
 
 class Kind(enum.Enum):
-    """How a function is called. Fixed when the app is built, never guessed from what a call returns."""
+    """How a function is called. It is determined when the app is built, and not by what a call returns."""
 
     SYNC = "sync"
     ASYNC = "async"
@@ -35,7 +35,7 @@ class Call:
     Attributes:
         function: The function.
         kind: How it is called.
-        sources: Each parameter that is filled, with its key among the values: a name, or the key of a service.
+        sources: Each parameter that is passed, with its key among the values: a name, or the key of a service.
     """
 
     function: Callable[..., Any]
@@ -44,12 +44,12 @@ class Call:
 
     @property
     def takes(self) -> tuple[str, ...]:
-        """The parameters that are filled."""
+        """The parameters that are passed."""
         return tuple(name for name, _ in self.sources)
 
     @property
     def keys(self) -> tuple[Hashable, ...]:
-        """Where they come from."""
+        """The keys of their values."""
         return tuple(key for _, key in self.sources)
 
     def __str__(self) -> str:
@@ -57,14 +57,14 @@ class Call:
 
 
 def kind_of_factory(factory: Callable[..., object]) -> Kind:
-    """How a factory is called. A class whose instances are async context managers gives what entering one gives."""
+    """How a factory is called. An instance of a class with `__aenter__` and `__aexit__` is entered."""
     if inspect.isclass(factory) and hasattr(factory, "__aenter__") and hasattr(factory, "__aexit__"):
         return Kind.CONTEXT
     return kind_of(factory)
 
 
 def result_type(function: Callable[..., Any]) -> Any:
-    """What a function gives: what it returns, or what its context manager yields; UNKNOWN where it does not say."""
+    """The type that a function returns, or that its context manager yields; UNKNOWN without an annotation."""
     returns = return_annotation(function)
     if kind_of(function) is not Kind.CONTEXT:
         return returns
@@ -76,8 +76,9 @@ def result_type(function: Callable[..., Any]) -> Any:
 def kind_of(function: Callable[..., object]) -> Kind:
     """How a function is called.
 
-    The outermost layer that says so decides. A plain function that wraps an async generator function (as
-    `asynccontextmanager` leaves it) gives an async context manager; one that wraps a coroutine function is awaited.
+    The outermost layer that is a coroutine or generator function decides. A plain function around an async generator
+    function, as `asynccontextmanager` makes it, returns an async context manager; a plain function around a coroutine
+    function returns what has to be awaited.
 
     Raises:
         BuildError: It is a synchronous generator or context manager, or cannot be called.

@@ -1,6 +1,6 @@
 """Checks of values that users pass as options.
 
-Owns the checks that several rooms share.
+Owns the checks that several parts of the package share.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ("check_seconds", "is_positive")
 
 
 def is_positive(value: object) -> bool:
-    """Whether a value is a number above 0, which may be infinite. True and False do not count as numbers."""
+    """Whether a value is a number above 0; infinity is. True and False are not numbers here."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= math.inf
 
 

@@ -1,6 +1,6 @@
-"""Names: how messages name functions and types, and which known name a misspelled one is close to.
+"""Names: how messages name functions and types, and the known name that a misspelled one is close to.
 
-Owns the wording of names. It reads no signatures and checks nothing.
+Owns the wording of names. It reads no signatures, and checks nothing.
 """
 
 from __future__ import annotations

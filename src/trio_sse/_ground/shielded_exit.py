@@ -1,6 +1,6 @@
-"""The shielded exit: the end of an async context manager that users wrote, shielded and with a time limit.
+"""The shielded exit: the exit of a user's async context manager, shielded and with a time limit.
 
-Owns that one rule, for the steps and services of a request and for the services of the app alike.
+Owns that one rule, for the steps and services of a request and for the services of the app.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ("Owner", "shielded_exit")
 
 
 class Owner(Protocol):
-    """What a context manager belongs to: a connection, or the app."""
+    """The owner of a context manager: a connection, or the app."""
 
     @property
     def cleanup_timeout(self) -> float:
@@ -24,15 +24,15 @@ class Owner(Protocol):
 
     @property
     def ending(self) -> bool:
-        """Whether it is being ended from outside. A manager must not swallow the error that ends it then."""
+        """Whether something outside ends it. A manager must not swallow the exception that does."""
         ...
 
     def log_overstay(self, who: str, detail: str) -> None:
-        """Report clean-up that has not ended within its time limit."""
+        """Report clean-up that has exceeded its time limit."""
         ...
 
     def note_swallowed(self, who: str, error: BaseException) -> None:
-        """Note that a manager has swallowed an error of what it surrounds."""
+        """Note that a manager has swallowed an error that was raised inside it."""
         ...
 
 
@@ -40,12 +40,12 @@ class Owner(Protocol):
 async def shielded_exit(manager: Any, owner: Owner, who: Callable[[], str]) -> AsyncGenerator[Any]:
     """Enter a context manager, and exit it shielded, with a time limit.
 
-    The scope surrounds the manager's whole life, because a manager may hold scopes of its own around its `yield`, and
-    scopes are exited in the reverse order of their entry. The shield is raised for the exit alone: until then a
-    cancellation has to reach what the manager surrounds.
+    The cancel scope is entered before the manager, because the manager may hold scopes around its `yield`, and Trio
+    requires that scopes exit in the reverse order of their entry. The shield is set for the exit only: until then a
+    cancellation has to reach the code inside the manager.
 
-    A manager may swallow an error of what it surrounds. It may swallow neither what ends its owner, nor an error that
-    would otherwise be hidden by the manager's own overstay.
+    A manager may swallow an error that was raised inside it. It may swallow neither the exception that ends its owner,
+    nor an error that would be lost because the manager was cancelled at its time limit.
     """
     failure: BaseException | None = None
     with trio.CancelScope() as scope:
@@ -65,7 +65,7 @@ async def shielded_exit(manager: Any, owner: Owner, who: Callable[[], str]) -> A
 
 
 async def _after_failure(failure: BaseException, owner: Owner, who: Callable[[], str], *, overstayed: bool) -> None:
-    """Decide what becomes of an error that the manager did not raise on."""
+    """Raise an error that the manager has swallowed and must not, or note that it has swallowed it."""
     if not (overstayed or owner.ending):
         owner.note_swallowed(who(), failure)
         return
@@ -74,4 +74,4 @@ async def _after_failure(failure: BaseException, owner: Owner, who: Callable[[],
     # Not the same Cancelled: its scope may have exited, so nothing would catch it.
     await trio.lowlevel.checkpoint_if_cancelled()
     if owner.ending:
-        raise RuntimeError(f"{who()} was cancelled by a scope of its own, and what it surrounds with it")
+        raise RuntimeError(f"{who()} was cancelled by its own scope, and with it the code inside it")

@@ -1,11 +1,10 @@
 """Signatures: the parameters of a function or class, their annotations, and whether two annotations can match.
 
-Owns the reading of signatures and the comparison of types. It does not know which names a request has, nor routes:
-`_plan` matches names and functions.
+Owns the reading of signatures and the comparison of types. It knows neither routes nor the names that a request has:
+`_plan` matches names with parameters.
 
-All of it runs once, when an app is built. Annotations are the user's text, so reading them is lenient: what cannot be
-evaluated or compared counts as unknown, and unknown matches everything. A wrong guess would refuse a correct app, and a
-type checker finds what is missed here.
+All of it runs once, when an app is built. An annotation that cannot be evaluated or compared counts as unknown, and
+unknown matches everything: a wrong guess would refuse a correct app, and a type checker finds what is missed here.
 """
 
 from __future__ import annotations
@@ -60,8 +59,8 @@ class Parameter:
 
 def layers(function: Any) -> Iterator[Any]:
     """A function and what it wraps, from the outside in: partials, methods, the `__call__` of objects, decorators."""
-    # The kind of a function (async, generator, …) and its annotations may stand on different layers: functools.wraps
-    # leaves the outer function's kind and the inner one's annotations.
+    # The kind of a function (async, generator, …) and its annotations may belong to different layers: functools.wraps
+    # keeps the kind of the outer function and the annotations of the inner one.
     yield function
     if isinstance(function, functools.partial):
         yield from layers(function.func)
@@ -120,12 +119,12 @@ def is_type(value: object) -> bool:
 
 
 def is_distinct(annotation: object) -> bool:
-    """Whether a type means more than its class, and so never stands for it: an Annotated type or a NewType."""
+    """Whether a type is distinct from its class, as an Annotated type or a NewType is: neither replaces the other."""
     return get_origin(annotation) is Annotated or isinstance(annotation, NewType)
 
 
 def alternatives(annotation: Any) -> tuple[Any, ...]:
-    """The types that an annotation may stand for, the most specific first: `Annotated[A, …] | None` is also A."""
+    """The types that an annotation accepts, the most specific first: `Annotated[A, …] | None` also accepts A."""
     origin = get_origin(annotation)
     if origin in UNIONS:
         return tuple(each for part in get_args(annotation) for each in alternatives(part))
@@ -142,10 +141,10 @@ def derives(cls: type[Any], wanted: Any) -> bool:
 def fits(offered: Any, wanted: Any) -> bool:
     """Whether a value that is annotated `offered` may be of the type `wanted`.
 
-    False only if no value can be of both: each consists of plain classes, and none of one side is related to any of the
-    other. What cannot be compared fits.
+    False only if no value can be of both types: both consist of plain classes, and no class of one is related to a
+    class of the other. Types that cannot be compared fit.
     """
-    # In both directions: a value annotated as the base class may well be an instance of the subclass that is wanted.
+    # In both directions: a value annotated as the base class may be an instance of the wanted subclass.
     left, right = _classes(offered), _classes(wanted)
     if left is None or right is None:
         return True
@@ -157,9 +156,9 @@ def _related(a: type, b: type) -> bool:
 
 
 def _constructed(cls: type[Any]) -> type[Any]:
-    """The class whose `__init__` a class has."""
-    # typing replaces the __init__ of a class that is derived from a protocol, until the first instance is made, by a
-    # function of its own that takes *args and **kwargs: look for the one that it will be.
+    """The class that defines the `__init__` of a class."""
+    # Until the first instance is made, typing replaces the __init__ of a class that is derived from a protocol with a
+    # function that takes *args and **kwargs: find the one that will be called.
     if getattr(cls.__init__, "__module__", "") != "typing":
         return cls
     own = ((base, vars(base)["__init__"]) for base in cls.__mro__ if "__init__" in vars(base))

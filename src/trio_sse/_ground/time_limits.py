@@ -1,4 +1,4 @@
-"""Time limits that more than one room knows."""
+"""Time limits that several parts of the package share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules for each write to a client, by the app and by the server alike."""
+"""Rules for a write to a client, which the app and the server share."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Final
 __all__ = ("PIECE", "WRITES_PER_TURN", "time_for")
 
 PIECE: Final = 64 * 1024
-"""Bytes of a write for which a time limit counts once."""
+"""The time limit of a write counts once for each piece of this many bytes."""
 
 WRITES_PER_TURN: Final = 16
-"""Writes in a row that do not wait for anything, after which other tasks get a turn of the scheduler."""
+"""The number of writes after which a writer that never waits lets other tasks run."""
 
 
 def time_for(seconds: float, size: int) -> float:

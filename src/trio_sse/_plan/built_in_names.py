@@ -1,7 +1,7 @@
-"""Built-in names: what a request offers its steps and handlers beside what the route itself provides.
+"""Built-in names: the values of every request, which steps and handlers take by the name of a parameter.
 
-Owns what is known of such a name before a request runs. The table of them all stands in `_runtime.built_in_names`, with
-the function that gets each value: this room must not know Trio, whose types some of them have.
+Owns what is known of such a name before a request runs. The table is `_runtime.built_in_names`, together with the
+functions that get the values: `_plan` must not import Trio, and some of the values are of Trio's types.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class BuiltInName:
 
     Attributes:
         name: The name of a parameter that takes it.
-        description: What it is, as messages and the documentation say it.
-        type: Its type, to compare annotations with.
-        scope: Which providers of services may take it: `"app"` all of them, `"request"` those of a request, None none
-            of them. Steps and handlers may take every built-in name.
+        description: What the value is, for messages and the documentation.
+        type: The type of the value, with which annotations are compared.
+        scope: Which providers of services may take it: `"app"` all of them, `"request"` those of a request, None none.
+            Steps and handlers may take every built-in name.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""The event encoder: what a handler yields, as the bytes of one write. Made once a route. Pure.
+"""The event encoder: it encodes what a handler yields as the bytes of one write. Made once for each route. Pure.
 
-Owns what each kind of item means: an event, a plain value of a class that the route names, a batch of them, the end.
+Owns what each kind of item means: an event, a plain value of a class that the route names, a list of these, `Done()`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class EventEncoder:
     Args:
         label: How messages name the route.
         json: Encodes data that is not text.
-        events: The classes of plain values; None where the route names none.
+        events: The classes of plain values; None if the route names none.
     """
 
     def __init__(self, label: str, json: JSONEncoder, events: EventMap | None) -> None:

@@ -1,6 +1,6 @@
-"""The operations of a plan while it is made: each one stands just before the first call that needs its result.
+"""The operations of a plan while it is made: each one comes just before the first call that needs its result.
 
-Owns the order of the operations, and those that no step of the route stands for: services, references, the path
+Owns the order of the operations, and the operations that are not steps of the route: services, references, the path
 parameters as one value. Pure.
 """
 
@@ -42,7 +42,7 @@ class OperationList:
         return tuple(self._operations)
 
     def service(self, token: Any) -> ServiceKey:
-        """Add what makes a service, and the services that it is made of; return where it is kept."""
+        """Add the operations that make a service and the services that it needs; return its key."""
         for provider in self._graph.in_order(token):
             if self._is_first(provider.key):
                 self.needs.update(key for key in provider.call.keys if isinstance(key, str))
@@ -50,10 +50,10 @@ class OperationList:
         return ServiceKey(token)
 
     def parameter(self, name: str, who: str) -> str:
-        """Add what a path parameter needs: its reference is made; a required model has to have been loaded.
+        """Add the operation that makes the reference of a path parameter, if it is one; return its key.
 
         Raises:
-            BuildError: It is loaded by a later step only.
+            BuildError: The parameter is a required model, and only a later step looks it up.
         """
         model = self._parameters.models.get(name)
         if model is not None and model.step.required and name not in self._loaded:

@@ -1,7 +1,7 @@
 """Path parameters: the type of each one, by the annotations of the steps or by `.types()`.
 
-Owns all checks of path parameters within one route. Pure. It reads no requests, and it does not know the other names of
-a route.
+Owns all checks of path parameters within one route. Pure. It reads no requests, and does not know the other names of a
+route.
 """
 
 from __future__ import annotations

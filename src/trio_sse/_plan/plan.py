@@ -1,6 +1,6 @@
 """Plans: what one request of a route does, in order.
 
-Owns the operations of which a plan is made. Pure data: `_planner` makes it and checks it, `_running` follows it.
+Owns the operations of a plan. Pure data: `_plan.planner` makes plans, and `_runtime.steps` runs them.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ __all__ = (
 
 @attrs.frozen
 class ParamsKey:
-    """Where the path parameters are kept as a value of a class of the user's."""
+    """The key of the path parameters as a value of a user's class."""
 
     model: type[Any]
 
 
 QUERY_MODEL: Final = ("query", "model")
-"""Where the query is kept once it has been read into a model: services go on to get the plain values."""
+"""The key of the query as a model. Services still get the plain values, under the key `query`."""
 
 
 @attrs.frozen
 class RunUse:
-    """Call a middleware and bind what it returns: to `name`, or its `fields` to their own names."""
+    """Call middleware, and bind what it returns to `name`, or its `fields` to their names."""
 
     call: Call
     name: str | None
@@ -56,7 +56,7 @@ class RunUse:
 
 @attrs.frozen
 class RunGuard:
-    """Ask guards up to the first yes."""
+    """Call guards, up to the first that returns True."""
 
     calls: tuple[Call, ...]
 
@@ -70,7 +70,7 @@ class RunReadQuery:
 
 @attrs.frozen
 class RunReadBody:
-    """Wait for the body and read it; without a reader it stays bytes."""
+    """Wait for the body, and read it; without a reader the value is bytes."""
 
     reader: BodyReader | None
 
@@ -84,14 +84,14 @@ class TakeService:
 
 @attrs.frozen
 class MakeService:
-    """MakeService a service of the request."""
+    """Make a service of the request."""
 
     recipe: ResolvedProvider
 
 
 @attrs.frozen
 class MakeReference:
-    """Turn the id that a path parameter holds into a reference."""
+    """Replace the id in a path parameter with a reference."""
 
     parameter: str
     model: type[Any]
@@ -100,19 +100,19 @@ class MakeReference:
 
 @attrs.frozen
 class LoadModel:
-    """Turn the reference that a path parameter holds into the model, or answer 404."""
+    """Replace the reference in a path parameter with the model, or answer 404."""
 
     parameter: str
 
 
 @attrs.frozen
 class CollectParams:
-    """Put the path parameters together: as `params`, or as a value of the user's class."""
+    """Collect the path parameters: as `params`, or as a value of the user's class."""
 
     key: Hashable
     model: type[Any] | None
     fields: tuple[tuple[str, str], ...]
-    """Each field by the name that the class's constructor gives it, with its path parameter."""
+    """Each argument of the class's constructor, with its path parameter."""
 
 
 Operation = (
@@ -135,12 +135,12 @@ class Plan:
     Attributes:
         route: The route that was planned.
         label: How messages name it, `SSE /rooms/:room/events`.
-        operations: The steps, and what has to be made for them.
+        operations: The steps, and the operations that make the values that they take.
         handler: The handler's call.
         params: The path parameters' names and types, in the path's order; None is plain text.
         models: The models that path parameters refer to, each with the name of its id field.
         needs: Every built-in name that any call takes.
-        max_body: The most bytes of the request body that are kept, 0 where nobody reads it.
+        max_body: The most bytes of the request body that are kept; 0 if no step and no handler takes it.
         encoder: Encodes what the handler yields.
     """
 

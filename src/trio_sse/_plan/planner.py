@@ -1,7 +1,7 @@
-"""The planner: a route checked and prepared, so that a request only has to follow its plan.
+"""The planner: it checks a route and makes its plan, which a request follows.
 
-Owns all checks between the parts of one route: names, annotations, kinds of functions, services. Nothing is looked up
-by reflection later. Pure: it runs nothing.
+Owns all checks between the parts of one route: names, annotations, kinds of functions, services. All reflection happens
+here, and none in a request. Pure: it calls none of the user's functions.
 """
 
 from __future__ import annotations
@@ -33,21 +33,22 @@ __all__ = ("make_plan", "plan_all")
 T = TypeVar("T")
 
 NOTHING = (UNKNOWN, Any, object, None, type(None), Never, NoReturn)
-"""Return annotations of middleware that promise no names; a value that is returned all the same is a StepError."""
+"""Return annotations of middleware that provides no names. If such middleware returns a value, that is a StepError."""
 
 
 def make_plan(
     route: Route, names: BuiltInNames, graph: ServiceGraph | None = None, json: JSONEncoder = encode_json
 ) -> Plan:
-    """RunGuard a route and prepare it.
+    """Check a route, and make its plan.
 
     Args:
-        route: The finished route.
+        route: The route, with its handler.
         names: The built-in names.
-        graph: The app's services; none unless given.
+        graph: The app's services; none by default.
+        json: Encodes the data of events.
 
     Raises:
-        BuildError: Something does not fit; the message names the route, says what is there and what to do.
+        BuildError: The route has a mistake; the message names the route and says what to do.
     """
     return _Planner(route, names, graph or ServiceGraph((), names), json).plan()
 
@@ -58,7 +59,12 @@ def plan_all(routes: Iterable[Route], names: BuiltInNames, graph: ServiceGraph, 
 
 
 class _Planner:
-    """Walks a route's steps in order with the names that are known so far, what they are and who gives them."""
+    """Plans one route, step by step, in order.
+
+    Attributes:
+        known: The type of each name that is known so far.
+        sources: What has introduced each name, for messages.
+    """
 
     def __init__(self, route: Route, names: BuiltInNames, graph: ServiceGraph, json: JSONEncoder) -> None:
         self.route = route
@@ -134,7 +140,7 @@ class _Planner:
                 self.load(step)
 
     def load(self, step: Typed) -> None:
-        """A required model is looked up where its step stands; a reference is made where it is asked for."""
+        """Add the look-up of a required model, at its step. A reference is made before the first call that takes it."""
         if step.required:
             for model in self.parameters.models.values():
                 if model.step is step:
@@ -219,7 +225,7 @@ class _Planner:
         return Call(function, kind_of(function), tuple(sources))
 
     def take(self, parameter: Parameter, who: str) -> Hashable:
-        """RunGuard what a parameter is wanted as, see to it that it is there, and give its key."""
+        """Check the annotation of a parameter, add the operations that make its value, and return the value's key."""
         name = parameter.name
         if name in self.parameters.names:
             self.parameters.take(parameter, who)
@@ -259,7 +265,7 @@ class _Planner:
         raise self.error(f"{who} wants {name!r} as {type_name(wanted)}, but it is {type_name(known)}{hint}")
 
     def miss(self, parameter: Parameter, who: str, index: int) -> None:
-        """Nobody has provided a name so far: an error, unless it has a default and nobody will."""
+        """Check a parameter whose name is unknown: an error, unless it has a default and no later step provides it."""
         name = parameter.name
         for step in self.route.steps[index + 1 :]:
             if isinstance(step, Use) and name in self.provided(step):

@@ -1,7 +1,7 @@
-"""Injection: of what each service is made, and in which order.
+"""The service graph: which services each service is made of, and the order in which they are made.
 
-Owns all checks between providers: missing ones, circles, a service of the app that wants a request's value. Pure:
-`_services` calls the providers.
+Owns all checks between providers: missing ones, cycles, and services of the app that need a value of a request. Pure:
+`_runtime.steps` calls the providers.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ __all__ = ("ResolvedProvider", "ServiceGraph", "ServiceKey")
 
 @attrs.frozen
 class ServiceKey:
-    """Where a service is kept among the values of a request."""
+    """The key of a service among the values of a request."""
 
     token: Any
 
 
 @attrs.frozen
 class ResolvedProvider:
-    """A provider with everything that is known before it is called."""
+    """A provider whose parameters have been matched with services and built-in names."""
 
     key: ServiceKey
     call: Call
@@ -39,7 +39,7 @@ class ResolvedProvider:
 
     @property
     def needs(self) -> Iterator[ServiceKey]:
-        """The services that it is made of."""
+        """The keys of the services that it takes."""
         return (key for _, key in self.call.sources if isinstance(key, ServiceKey))
 
 
@@ -47,10 +47,11 @@ class ServiceGraph:
     """All providers of an app, checked against each other.
 
     Attributes:
-        recipes: How to make each service, by its token; each stands after those that it needs.
+        recipes: How to make each service, by its token. A service comes after the services that it needs.
 
     Raises:
-        BuildError: A provider is missing, they form a circle, or one outlives what it needs. The message has the chain.
+        BuildError: A provider is missing, providers form a cycle, or a service of the app needs one of a request. The
+            message has the chain of providers.
     """
 
     def __init__(self, providers: Iterable[Provider], names: BuiltInNames) -> None:
@@ -64,7 +65,7 @@ class ServiceGraph:
         return token in self.recipes
 
     def in_order(self, token: Any) -> Iterator[ResolvedProvider]:
-        """What a request has to make or fetch for a service, in order, the service itself last."""
+        """What a request has to make or take for a service, in order; the service itself is the last."""
         recipe = self.recipes[token]
         if recipe.scope == "request":
             for key in recipe.needs:
@@ -72,7 +73,7 @@ class ServiceGraph:
         yield recipe
 
     def at_start(self, injected: Iterable[Any]) -> tuple[ResolvedProvider, ...]:
-        """The app's services in order, but for those that only an overridden provider would need."""
+        """The app's services, in order, without those that only an overridden provider needs."""
         unneeded = self._only_for_overridden(set(injected))
         return tuple(each for each in self.recipes.values() if each.scope == "app" and each.key.token not in unneeded)
 
@@ -87,7 +88,7 @@ class ServiceGraph:
     # -- compiling
 
     def _add(self, token: Any, chain: tuple[tuple[Provider, str], ...]) -> ResolvedProvider:
-        """Make the recipe of a token; `chain` are those that led here, each with the parameter that did."""
+        """Make the recipe of a token. `chain` has the providers that need it, each with its parameter, for messages."""
         if token in self.recipes:
             return self.recipes[token]
         provider = self._providers[token]
@@ -106,7 +107,7 @@ class ServiceGraph:
         return self.recipes.setdefault(token, ResolvedProvider(ServiceKey(token), call, scope))
 
     def _alias(self, provider: Provider) -> Any:
-        """The other token under which the same class is provided: the service is the same one."""
+        """The other token under which the same class is provided, if there is one: both are one service."""
         if is_distinct(provider.token):
             return None
         factory, tokens = provider.factory, tuple(self._providers)  # a tuple: a factory need not be hashable
@@ -124,7 +125,7 @@ class ServiceGraph:
                     raise _outlives(provider, type_name(token), _chain(here, token))
                 yield parameter.name, needed.key
             elif not parameter.required:
-                continue  # its own default, also under a built-in name: a class from elsewhere may have `headers=None`
+                continue  # it keeps its default, even if it has a built-in name: a class may have `headers=None`
             elif not self._is_built_in(parameter):
                 raise self._missing(provider, parameter, here)
             elif provider.scope == "app" and self._names[parameter.name].scope == "request":
@@ -169,7 +170,7 @@ class ServiceGraph:
         return BuildError(f"nothing provides {name}: {_chain(chain, wanted)}; {add}")
 
     def _only_for_overridden(self, injected: set[Any]) -> set[Any]:
-        """The services that overridden providers need and nobody else does."""
+        """The services that only overridden providers need."""
         unneeded: set[Any] = set()
         while True:
             users = [recipe for token, recipe in self.recipes.items() if token not in unneeded]
@@ -180,7 +181,7 @@ class ServiceGraph:
             unneeded |= more
 
     def _dropped(self, unneeded: set[Any]) -> Iterator[Any]:
-        """What overridden providers and unneeded ones are made of."""
+        """The services that overridden providers take, and those that unneeded services take."""
         for token, provider in self._providers.items():
             if provider.replaced is not None:
                 yield from self._was_made_of(provider.replaced)
@@ -206,7 +207,7 @@ def _outlives(provider: Provider, what: str, chain: str) -> BuildError:
 
 
 def _chain(chain: tuple[tuple[Provider, str], ...], token: Any = None) -> str:
-    """How messages show what led where: `OrderService(store: SqlStore) → SqlStore(pool: Pool)`."""
+    """A chain of providers, for messages: `OrderService(store: SqlStore) → SqlStore(pool: Pool)`."""
     wanted = [provider.token for provider, _ in chain[1:]] + [token]
     steps = zip(chain, wanted, strict=True)
     return " → ".join(_link(provider, parameter, to) for (provider, parameter), to in steps)

@@ -1,6 +1,6 @@
-"""URLs: the path of a named route, filled in.
+"""URLs: the path of a named route, with values for its parameters.
 
-Owns the names of an app's routes and the writing of values into paths, so that the router reads the same values back.
+Owns the names of an app's routes, and the writing of values into paths from which the router reads the same values.
 Pure. It does not know where the app is mounted.
 """
 
@@ -49,11 +49,11 @@ class Urls:
 
         Args:
             name: The route's name.
-            values: Its path parameters. For one that refers to a model, also a reference or the model itself.
+            values: Its path parameters; one that refers to a model takes an id, a reference or a model.
 
         Raises:
-            URLError: There is no such route, a parameter is missing or unknown, a value does not fit its parameter, or
-                another route takes precedence at the path.
+            URLError: The route does not exist, a parameter is missing or unknown, a value does not fit its parameter,
+                or another route answers the path.
         """
         plan = self._plans.get(name)
         if plan is None:
@@ -83,7 +83,7 @@ def _id(value: Any, model: tuple[type[Any], str] | None) -> Any:
 
 
 def _text(route: str, name: str, value: Any, kind: Any) -> str:
-    """A value as the text from which the router reads the same value."""
+    """The text for a value, from which the router reads the same value."""
     try:
         text = value if isinstance(value, str) and kind is None else _write(value)
         fits = kind is None or read_segment(text, kind) == value

@@ -50,10 +50,10 @@ class Builder:
         return self._add(*steps)
 
     def guard(self, *guards: Callable[..., object] | AnyOf) -> Self:
-        """Add guards: functions that return True to go on, or False for a 403.
+        """Add guards: functions that return True to admit the request, or False for a 403.
 
         Raises:
-            BuildError: It is not a function.
+            BuildError: A guard is not a function.
         """
         steps = [guard if isinstance(guard, AnyOf) else Guard(guard) for guard in guards]
         for step in steps:

@@ -1,7 +1,7 @@
 """Controllers: routes that share a prefix, services and steps.
 
-Owns their composition: `flatten` makes plain routes of them, with full paths and names. Nothing that runs later knows
-controllers.
+Owns their composition: `flatten` returns plain routes, with full paths and names. The planner and the runtime do not
+know controllers.
 """
 
 from __future__ import annotations

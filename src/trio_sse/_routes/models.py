@@ -1,4 +1,4 @@
-"""Models: what the library knows of a user's class: its id, the repository that finds it, and its name in a path.
+"""Models: a user's class, with its id, its repository, and the names of path parameters that it matches.
 
 Owns the rules for the id field, the matching of classes with path parameters, and `Repository`. Pure: `_runtime` looks
 models up.
@@ -36,7 +36,7 @@ _WORD_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
 class Repository(Protocol[T_co]):
-    """Finds models by id. This is all that a `Reference` needs of a storage.
+    """Finds models by id.
 
     `Repository[Ticket]` is also the token by which the repository of tickets is provided and injected. Its methods are
     called from many tasks at once, and may be cancelled at any checkpoint.
@@ -122,9 +122,9 @@ class Required(Generic[T]):
 def required(model: type[T]) -> Required[T]:
     """A model that must be found: `.types(required(Ticket))`.
 
-    The ticket is looked up at that step, before the response starts: the parameter is the ticket itself, or the answer
-    is a 404. (`.types(Ticket)` makes a `Reference[Ticket]`, which is looked up when awaited. If an SSE handler finds
-    nothing then, it can only end its stream, and an EventSource reconnects for ever.)
+    The ticket is looked up at that step, before the response starts. The parameter is then the ticket itself; if it is
+    not found, the answer is a 404. (`.types(Ticket)` makes a `Reference[Ticket]`, which is looked up when it is
+    awaited. In an SSE handler that is too late for a 404.)
     """
     return Required(model)
 
@@ -132,9 +132,9 @@ def required(model: type[T]) -> Required[T]:
 class Reference(Generic[T]):
     """Refers to the model with an id: `await reference` returns the model, or None.
 
-    Two references are equal if their models and ids are. A route makes references of its path parameters (see
-    `.types`). Such a reference looks a model up once in a request; tasks that await it at the same time share one
-    look-up; that nothing was found is not remembered. A reference that you make yourself asks its repository each time.
+    Two references are equal if their models and ids are. `.types` makes references of path parameters. Such a reference
+    looks a model up once in a request, and tasks that await it at the same time share one look-up; a model that was not
+    found is looked up again. A reference that you make yourself asks its repository each time.
 
     Args:
         model: The model's class.

@@ -76,7 +76,7 @@ class StreamOptions:
 
     Attributes:
         heartbeat: Seconds without a write after which a comment is sent; None for never.
-        retry: Milliseconds that a client is told to wait before it reconnects; None to tell it nothing.
+        retry: Milliseconds that a client waits before it reconnects, sent at the start of a stream; None sends nothing.
         send_timeout: Seconds that a client may take for a write of up to 64 KiB; None for the app's `send_timeout`.
         lifetime: Seconds after which a stream ends, a tenth more or less; None for no limit.
         on_shutdown: What happens to open streams when the server shuts down.

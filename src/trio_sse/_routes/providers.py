@@ -1,6 +1,6 @@
-"""Providers: what makes a service, and how long the service lives.
+"""Providers: how a service is made, and how long it lives.
 
-Owns the checks of one provider by itself; `_plan.services` checks all of them against each other.
+Owns the checks of a single provider; `_plan.services` checks all of them against each other.
 
 A service is requested by its *token*: a class, a generic alias such as `Repository[Order]`, or, where there are two of
 a kind, a `NewType` or an `Annotated` type.
@@ -30,7 +30,7 @@ NOT_A_SERVICE: Final = (UNKNOWN, Any, object, None, type(None))
 
 @attrs.frozen
 class Provider:
-    """What makes a service.
+    """How a service is made, and how long it lives.
 
     Attributes:
         token: The type by which the service is requested.

@@ -1,7 +1,7 @@
 """Routes: `SSE`, `Get`, `Post`, `Put`, `Patch`, `Delete`, as immutable builders.
 
-Owns the declaration of one route. Every method returns a new value. What needs the other steps or routes is checked
-later, by `_plan.planner` and `_plan.router`, so that the start of a route can be shared and finished several times.
+Owns the declaration of one route. Every method returns a new value, so several routes can be built from a common start.
+`_plan.planner` and `_plan.router` check later what depends on other steps and routes.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Route(Builder):
     method: str = attrs.field(default="", init=False, validator=_refuse_base)
 
     def during_shutdown(self) -> Self:
-        """Answer also while the server shuts down or is full and refuses other requests: for health checks."""
+        """Answer even while the server shuts down or is full, and refuses other requests. For health checks."""
         return attrs.evolve(self, answers_during_shutdown=True)
 
     def query(self, model: type[Any]) -> Self:

@@ -34,7 +34,7 @@ class Use:
 
 @attrs.frozen
 class Guard:
-    """A function that returns True to go on, or False for a 403."""
+    """A function that returns True to admit the request, or False for a 403."""
 
     function: Callable[..., object]
 

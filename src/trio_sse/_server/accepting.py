@@ -29,7 +29,7 @@ OnAccept = Callable[[stdlib_socket.socket, bool], None]
 
 
 async def accept_all(listener: stdlib_socket.socket, limit: ConnectionLimit, on_accept: OnAccept) -> None:
-    """Accept connections until cancelled; at the end also the ones that wait in the kernel's queue."""
+    """Accept connections until cancelled, and then those that are still in the kernel's queue."""
     try:
         while True:
             await limit.wait_until_below()

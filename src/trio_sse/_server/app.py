@@ -1,4 +1,4 @@
-"""The app as hypercorn calls it: one request cannot end the server, and the end of its lifespan does.
+"""The app as hypercorn calls it: an error of a request does not end the server, and an error of the lifespan does.
 
 Owns what happens to an error that the app raises. It works for hypercorn's own worker too.
 """
@@ -23,8 +23,8 @@ class ServedApp:
 
     Args:
         app: The app.
-        receives_signals: Whether the server receives SIGINT. If not, Ctrl-C raises `KeyboardInterrupt` in whatever code
-            runs, which may be the app's: then it has to end the program.
+        receives_signals: Whether the server receives SIGINT. If not, Ctrl-C raises `KeyboardInterrupt` in the code that
+            is running, which may be the app's, and has to end the program.
 
     Attributes:
         error: What the app's lifespan has raised after the start-up.

@@ -1,4 +1,4 @@
-"""The limit of connections: how many may be open, and from which number on a request is refused.
+"""The limit of connections: how many may be open, and from which number on requests are refused.
 
 Owns the count of connections against the limit of open files. It must not know how connections are accepted.
 """
@@ -18,20 +18,20 @@ except ModuleNotFoundError:  # Windows
 __all__ = ("ConnectionLimit",)
 
 RESERVED = 24
-"""Descriptors that are left to the app, to log files and the like, beyond the ones open when the server starts."""
+"""Descriptors that are reserved for the app, log files and so on, beyond those that are open when the server starts."""
 
 UNLIMITED = 1 << 20
-"""Connections where the system has no limit of open files, or does not tell it."""
+"""The most connections if the system has no limit of open files, or does not report it."""
 
 
 class ConnectionLimit:
-    """Counts the open connections. The last eighth of them, at most 64, is for requests that are only refused.
+    """Counts the open connections. The last eighth of them, at most 64, is reserved for requests that are refused.
 
-    A server that has used up its descriptors cannot accept a client, not even to answer 503. So it stops accepting
-    before, and keeps some connections in reserve to tell clients to come back later.
+    A server that has used up its descriptors cannot accept a client, not even to answer 503. Therefore it stops
+    accepting before that, and reserves some connections for refusals.
 
     Args:
-        limit: The most connections; what the limit of open files leaves, unless set.
+        limit: The most connections; by default what the limit of open files allows.
     """
 
     def __init__(self, limit: int | None = None) -> None:
@@ -56,7 +56,7 @@ class ConnectionLimit:
             await self._released.wait()
 
     async def wait_for_a_release(self, seconds: float) -> None:
-        """Wait until a connection is closed, at most so long."""
+        """Wait until a connection is closed, or until `seconds` have passed."""
         with trio.move_on_after(seconds):
             await self._released.wait()
 

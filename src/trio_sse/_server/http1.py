@@ -1,7 +1,7 @@
 """hypercorn's HTTP/1.1, with a direct write for the parts of a stream.
 
-Owns the framing of a chunk, that a chunk which was sent in part is completed, and what may follow a write that was
-cancelled: another part of a chunked body, and nothing else. It must not know what the parts are.
+Owns the framing of a chunk, the completion of a chunk that was sent in part, and the rule that only another part of a
+chunked body may follow a write that was cancelled. It must not know what the parts are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ("HTTP1", "ChunkWriter", "Connection")
 
 
 class Connection(Protocol):
-    """What HTTP/1.1 uses of the connection."""
+    """The part of `TCPConnection` that HTTP/1.1 uses."""
 
     @property
     def has_rest(self) -> bool:
@@ -40,9 +40,9 @@ class Connection(Protocol):
 
 
 class HTTP1(H11Protocol):
-    """hypercorn's HTTP/1.1, with sends that can be cancelled, and an end to all waiting when the connection is closed.
+    """hypercorn's HTTP/1.1, with sends that can be cancelled, and reads that end when the connection is closed.
 
-    A chunk whose beginning has been sent already is completed, and not framed a second time.
+    A chunk of which a part has been sent is completed, and not framed a second time.
 
     Args:
         tcp: The connection.
@@ -59,8 +59,8 @@ class HTTP1(H11Protocol):
     async def handle(self, event: Event) -> None:
         """Handle an event of the connection.
 
-        Bytes that have been read may have to wait: a request for the end of the response before it, a body for the app.
-        That wait ends when the connection is closed.
+        Handling bytes may have to wait: for the end of the previous response, or for the app to receive a body. That
+        wait ends when the connection is closed.
         """
         if isinstance(event, Closed):
             self._closed = True
@@ -73,7 +73,7 @@ class HTTP1(H11Protocol):
     async def stream_send(self, event: StreamEvent) -> None:
         """Send what the app has sent. Close the connection if nothing valid can follow a send that was cancelled."""
         if self._closed:
-            await trio.lowlevel.checkpoint()  # or else an app that sends on and on would never wait
+            await trio.lowlevel.checkpoint()  # otherwise an app that sends in a loop would never wait
             return
         if isinstance(event, Response):
             self._measured = any(name.lower() == b"content-length" for name, _ in event.headers)
@@ -87,18 +87,19 @@ class HTTP1(H11Protocol):
                 self._tcp.abort()  # this wakes the reading task, which sends the app its disconnect
             elif self._measured or not isinstance(event, Body):
                 with trio.CancelScope(shield=True):  # closing has a time limit: CLOSE_SECONDS
-                    await self.send(Closed())  # noqa: ASYNC102 - likewise
+                    await self.send(Closed())  # noqa: ASYNC102 - as above
             raise
 
 
 class ChunkWriter:
     """Writes parts of one chunked response directly to the socket: the `try_write` of a request.
 
-    For a part that goes through hypercorn's `send`, hypercorn makes two objects, h11 frames it, and a lock and the
-    socket each take a turn of the scheduler: for a small event, most of its cost. This frames the chunk itself.
+    A part that goes through hypercorn's `send` takes two objects of hypercorn's, the framing of h11, and two turns of
+    the scheduler, one for a lock and one for the socket. For a small event that is most of the cost. This class frames
+    the chunk itself.
 
-    It writes nothing before the response has started, after the stream has been closed, while another write is under
-    way, and for a response that is not chunked. hypercorn then decides what to do.
+    It writes nothing before the response has started, after the stream has been closed, while another write is in
+    progress, and for a response that is not chunked. The part then goes through hypercorn.
     """
 
     __slots__ = ("_chunked", "_stream", "_tcp")
@@ -109,7 +110,7 @@ class ChunkWriter:
         self._chunked: bool | None = None
 
     def __call__(self, data: bytes) -> bool:
-        """Write a part, if that needs no waiting; True if all of it has been sent."""
+        """Write a part if that needs no waiting; True if all of it has been sent."""
         stream = self._stream
         if stream.closed or stream.state is not ASGIHTTPState.RESPONSE or not data:
             return False

@@ -22,10 +22,10 @@ __all__ = ("HTTP2", "Buffer")
 
 
 class Buffer(StreamBuffer):
-    """What one stream has yet to send. A part is added when there is room: all of it, or, if cancelled, nothing.
+    """The bytes that one stream has not sent yet. A part is added when there is room, completely or, if cancelled, not.
 
-    hypercorn's own buffer lets a sender continue after each `pop` that returns few bytes, and none are few: when the
-    client's flow-control window is used up, it grows without bound.
+    hypercorn's buffer lets a sender continue after each `pop` that returns few bytes, and also after one that returns
+    none. When the client's flow-control window is used up, it therefore grows without limit.
     """
 
     async def room(self) -> None:
@@ -55,7 +55,7 @@ class HTTP2(H2Protocol):
     """hypercorn's HTTP/2, with flow control that holds, and streams that end."""
 
     async def handle(self, event: Event) -> None:
-        """Handle an event of the connection. What waits for a stream's buffer ends when the connection is closed."""
+        """Handle an event of the connection. When the connection is closed, no task waits for a buffer any longer."""
         if isinstance(event, Closed):
             for buffer in self.stream_buffers.values():
                 await buffer.close()
@@ -64,7 +64,7 @@ class HTTP2(H2Protocol):
     async def stream_send(self, event: StreamEvent) -> None:
         """Send what the app has sent."""
         if self.closed:
-            await trio.lowlevel.checkpoint()  # or else an app that sends on and on would never wait
+            await trio.lowlevel.checkpoint()  # otherwise an app that sends in a loop would never wait
             return
         if isinstance(event, Body):
             await self._wait_for_room(event.stream_id)
@@ -90,7 +90,7 @@ class HTTP2(H2Protocol):
         await self._flush()
 
     async def _forget(self, stream_id: int) -> None:
-        """Let the task that sends remove a stream that was reset: it may be sending it right now."""
+        """Have the sending task remove a stream that was reset, because that task may be sending it at the moment."""
         buffer = self.stream_buffers.get(stream_id)
         if buffer is not None:
             await buffer.close()
@@ -131,6 +131,6 @@ class HTTP2(H2Protocol):
 
 
 def _is_malformed(request: h2.events.RequestReceived) -> bool:
-    """Whether it has no path, as a CONNECT has, or is not ASCII: hypercorn would raise an error for either."""
+    """Whether a request has no path, as CONNECT has none, or is not ASCII: hypercorn would raise an error for both."""
     values = {bytes(name): bytes(value) for name, value in request.headers or ()}
     return not all(values.get(name, b"\xff").isascii() for name in (b":method", b":path"))

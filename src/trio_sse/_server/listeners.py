@@ -27,8 +27,8 @@ DEFAULT_PORT = 8000
 class Listeners:
     """The sockets that a server listens on, and the files of the Unix sockets among them. A context manager.
 
-    hypercorn's own `create_sockets` removes a Unix socket on which another server listens, leaves the umask changed and
-    sockets open when it fails, and takes a port that it cannot read for a part of the host's name.
+    hypercorn's `create_sockets` removes a Unix socket on which another server listens. If it fails, it leaves the umask
+    changed and sockets open. It treats a port that it cannot read as a part of the host's name.
 
     Attributes:
         secure: The sockets for TLS.
@@ -78,7 +78,7 @@ class Listeners:
             self._bind_to_file(listener, bind.removeprefix("unix:"), config)
             return
         if not bind.startswith("fd://"):
-            if os.name == "posix":  # elsewhere the option lets a second server take the port over
+            if os.name == "posix":  # on Windows the option lets a second server listen on the same port
                 listener.setsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_REUSEADDR, 1)
             listener.bind(_address(bind))
         if listener.type == stdlib_socket.SOCK_STREAM:
@@ -97,11 +97,11 @@ class Listeners:
 
     @property
     def sockets(self) -> Sockets:
-        """The sockets as hypercorn's own workers take them."""
+        """The sockets in hypercorn's form."""
         return Sockets(self.secure, self.insecure, self.quic)
 
     def close(self) -> None:
-        """Stop listening, and remove the files of Unix sockets that are still ours. It may be called again."""
+        """Stop listening, and remove the files of Unix sockets that are still ours. It may be called several times."""
         for file in self._files:
             file.remove()
         self._files.clear()
@@ -163,7 +163,7 @@ def _inherited(number: str, kind: int) -> Socket:
 
 
 def _address(bind: str) -> tuple[str, int]:
-    """The host and the port of a bind. As hypercorn reads it, an IPv6 host may stand without brackets."""
+    """The host and the port of a bind. As in hypercorn, an IPv6 address needs no brackets."""
     text = bind.replace("[", "").replace("]", "")
     host, colon, port = text.rpartition(":")
     if not colon or ("[" in bind and bind.endswith("]")):
@@ -174,9 +174,10 @@ def _address(bind: str) -> tuple[str, int]:
 
 
 def set_keep_alive(listener: Socket, peer_seconds: float) -> None:
-    """Give up clients that vanish without a word after `peer_seconds`. Connections inherit the options.
+    """Set options by which the kernel closes the connection of a client that has vanished, after `peer_seconds`.
 
-    The kernel notices such a client by TCP_USER_TIMEOUT if something is on its way to it, by keep-alive probes if not.
+    Such a client sends neither FIN nor RST. TCP_USER_TIMEOUT detects it if data has not been acknowledged, keep-alive
+    probes if no data is in flight. Connections inherit the options.
     """
     if listener.family not in (stdlib_socket.AF_INET, stdlib_socket.AF_INET6):
         return

@@ -1,6 +1,6 @@
-"""Starting the app for a request: with the server's ASGI extension, and a queue for what the app receives.
+"""Starting the app for a request: with the server's ASGI extension, and a queue of the messages that the app receives.
 
-Owns what an app receives, and that no task waits for ever to put something into that queue.
+Owns that queue, and the rule that no task waits for ever to put a message into it.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ __all__ = ("ReceiveQueue", "RequestTasks")
 
 
 class ReceiveQueue:
-    """What an app receives. Putting the disconnect never waits, and releases a task that waits to put body parts.
+    """The messages that an app receives. Putting the disconnect never waits, and wakes a task that waits to put a body.
 
-    With hypercorn's own queue the end of a response waits for ever if the app has not read its request's body.
+    With hypercorn's queue, the end of a response waits for ever if the app has not read the body of its request.
 
     Args:
         size: The messages that are kept for the app.

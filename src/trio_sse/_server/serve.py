@@ -1,4 +1,4 @@
-"""Serving an app in this process: `serve` for a program that does more, `run` for one that does not.
+"""Serving an app in this process: `serve` inside a running Trio program, `run` as a whole program.
 
 Owns the choice of the worker, and the shutdown signals of `run`. It must not know sockets or protocols.
 """
@@ -47,17 +47,17 @@ async def serve(  # noqa: ASYNC128 - the worker calls started()
     Args:
         app: The app; any ASGI middleware may be around it.
         config: A hypercorn configuration to start from.
-        shutdown_trigger: An async function; when it returns, the server stops accepting, tells open requests that it
-            is draining, gives them `graceful_timeout` seconds (10 unless set), cancels the rest, and returns.
+        shutdown_trigger: An async function. When it returns, the server stops accepting connections, sets `draining`
+            for open requests, gives them `graceful_timeout` seconds (10 by default), cancels the rest, and returns.
         task_status: `nursery.start(serve, …)` returns the addresses when they accept connections.
-        **options: hypercorn's options by name: `bind="127.0.0.1:8000"`, `certfile=…`, `graceful_timeout=…`; and two of
-            our own: `peer_timeout`, the seconds that a client may accept no bytes that are written to it (30), and
-            `max_connections` (what the limit of open files leaves).
+        **options: hypercorn's options by name: `bind="127.0.0.1:8000"`, `certfile=…`, `graceful_timeout=…`; and two
+            more: `peer_timeout`, the seconds during which a client may accept no bytes (30 by default), and
+            `max_connections` (by default what the limit of open files allows).
 
     Raises:
         TypeError: An option is unknown.
         OSError: An address cannot be listened on, or a certificate cannot be used.
-        Exception: A task in the app's nursery has raised it: the server has been shut down for it.
+        Exception: A task in the app's nursery has raised it, and the server has shut down.
     """
     settings = make_config(config, **options)
     await serve_configured(app, settings, shutdown_trigger or trio.sleep_forever, task_status, receives_signals=False)
@@ -123,7 +123,7 @@ def run(app: ASGIApp, *, config: Config | None = None, **options: Any) -> None:
     Raises:
         TypeError: An option is unknown.
         OSError: An address cannot be listened on, or a certificate cannot be used.
-        Exception: As for `serve`; an uncaught one ends the process with a status other than 0.
+        Exception: As for `serve`. If the program does not catch it, the exit status is 1.
     """
     trio.run(_run, app, make_config(config, **options))
 

@@ -2,11 +2,11 @@
 
 Owns the socket: which task writes to it, for how long, and how it is closed. It must not know what the bytes mean.
 
-A write goes to the socket at once, without a turn of the scheduler, if the kernel accepts all of it; the rest waits for
-the socket under a lock. Over HTTP/1.1 that wait belongs to one response, so a cancellation ends it: if a part of the
-bytes has been sent, nothing that follows would make sense to the client, and the connection is aborted. Over HTTP/2
-many streams share the connection, and half a frame would be the end of them all; there a write is shielded, within
-`peer_timeout`.
+A write goes to the socket directly, without a turn of the scheduler, if the kernel accepts all of it. Otherwise the
+rest waits for the socket, under a lock. Over HTTP/1.1 the wait is for one response, so a cancellation ends it. If a
+part of the bytes has been sent by then, the client could not parse what follows, and the connection is aborted. Over
+HTTP/2 many streams share the connection, and an incomplete frame would break all of them, so the write is shielded,
+with `peer_timeout` as its limit.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CLOSE_SECONDS = 1.0
 """Seconds that the orderly close of a connection may take before it is aborted."""
 
 LATE_SECONDS = 0.25
-"""Seconds that an idle connection is kept when the server shuts down, for a request that is on its way already."""
+"""Seconds that an idle connection stays open when the server shuts down, for a request that the client has sent."""
 
 RESET = struct.pack("ii", 1, 0)
 """The value of SO_LINGER with which closing discards what the client has not received, and sends it a reset."""
@@ -76,7 +76,7 @@ class Shared:
 
 
 class Protocol(ProtocolWrapper):
-    """hypercorn's choice between HTTP/1.1 and HTTP/2, with our subclasses of both."""
+    """hypercorn's choice between HTTP/1.1 and HTTP/2, with the subclasses of this package."""
 
     def __init__(self, tcp: TCPConnection, tasks: TaskGroup, alpn: str | None) -> None:
         shared = tcp.shared
@@ -126,7 +126,7 @@ class TCPConnection(TCPServer):
     Args:
         shared: What all connections have in common.
         stream: The connection.
-        plain: The socket itself, where nothing has to be encrypted.
+        plain: The socket, if the connection is not encrypted.
         overloaded: Whether its requests are to be refused.
     """
 
@@ -147,7 +147,7 @@ class TCPConnection(TCPServer):
         self._rest: bytes | memoryview = b""
 
     async def run(self) -> None:
-        """Serve the connection until it is closed. Its errors are logged: they must not end the other connections."""
+        """Serve the connection until it is closed. An error is logged, because it must not end other connections."""
         try:
             await self._serve()
         except* CLOSED:
@@ -251,7 +251,7 @@ class TCPConnection(TCPServer):
                 await self._exclusively(b"" if self.has_rest and not had_rest else data)
         self._writes += 1
         if self._writes % WRITES_PER_TURN == 0:
-            # After the write, not before it: what another task writes meanwhile would overtake this.
+            # After the write, not before it: another task's write would otherwise overtake this one.
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def _exclusively(self, data: bytes) -> None:

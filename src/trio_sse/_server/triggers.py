@@ -1,6 +1,6 @@
 """Triggers: async functions that return when something is to happen, such as a shutdown.
 
-Owns the wait for the first of several. It must not know what they stand for.
+Owns the wait for the first of several. It must not know what they are for.
 """
 
 from __future__ import annotations

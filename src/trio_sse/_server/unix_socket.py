@@ -24,7 +24,7 @@ __all__ = ("SocketFile", "bind_to_file")
 
 @attrs.frozen
 class SocketFile:
-    """The file of a socket that this process has bound, by its identity: another server may replace the file."""
+    """The file of a socket that this process has bound, with its inode, since another server may replace the file."""
 
     path: str
     device: int
@@ -41,13 +41,13 @@ class SocketFile:
 
         Call it before the socket is closed: until then the kernel does not use the inode's number for another file.
         """
-        with _lock_folder_of(self.path), suppress(OSError):  # it is gone, or may not be removed: nothing depends on it
+        with _lock_folder_of(self.path), suppress(OSError):  # it does not exist, or may not be removed; both are fine
             if SocketFile.at(self.path) == self:
                 os.unlink(self.path)  # noqa: PTH108 - beside os.lstat
 
 
 def bind_to_file(sock: stdlib_socket.socket, path: str, backlog: int) -> SocketFile:
-    """Bind a socket to a path, and listen. A file that a dead server has left there is removed before.
+    """Bind a socket to a path, and listen. A file that a dead server has left there is removed first.
 
     Raises:
         OSError: The path cannot be bound: a server listens there, or the file is not a socket.
@@ -77,7 +77,7 @@ def _remove_dead(path: str, kind: int) -> None:
 
 
 def _is_dead(path: str, kind: int) -> bool:
-    """Whether no process has the socket open. If it cannot be found out, as without permission, it counts as alive."""
+    """Whether no process has the socket open. If this is unknown, for example without permission, it counts as open."""
     with stdlib_socket.socket(stdlib_socket.AF_UNIX, kind) as probe:
         probe.setblocking(False)
         return probe.connect_ex(path) in (errno.ECONNREFUSED, errno.ENOENT)
@@ -85,10 +85,10 @@ def _is_dead(path: str, kind: int) -> bool:
 
 @contextmanager
 def _lock_folder_of(path: str) -> Generator[None]:
-    """Exclude other servers meanwhile: of two that find the same dead file, the second would remove the first's socket.
+    """Exclude other servers, of which two may find the same dead file: the second would remove the socket of the first.
 
-    The lock is on the folder, so that no lock file is left behind. Where the folder cannot be locked (it may not be
-    read, or is on a network file system), there is no protection against two starts at the same moment.
+    The lock is on the folder, so that no lock file is left behind. If the folder cannot be locked (it may not be read,
+    or is on a network file system), two servers must not start at the same moment.
     """
     descriptor = None
     with suppress(OSError):

@@ -1,7 +1,7 @@
 """The worker: hypercorn's protocols, configuration, TLS and logging, with connections and a shutdown made for streams.
 
-Owns the order of a server's life: lifespan, listening, draining, end. It replaces hypercorn's `worker_serve`, and
-`contract` lists what it relies on inside hypercorn. It must not know what bytes mean, or what an app does.
+Owns the phases of a server: lifespan, listening, draining, end. It replaces hypercorn's `worker_serve`; `contract`
+lists the parts of hypercorn that it relies on. It must not know what bytes mean, or what an app does.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from .triggers import Trigger, wait_for_first
 __all__ = ("serve_worker",)
 
 CANCEL_SECONDS = 1.0
-"""Seconds after `graceful_timeout` before the server cancels requests: the library cancels its own ones on time."""
+"""Seconds after `graceful_timeout`, at which an `App` ends its requests, until all that are left are cancelled."""
 
 
 class _Lifespan(Lifespan):
-    """hypercorn's lifespan, and whether the app has failed to start.
+    """hypercorn's lifespan, which also notes whether the app has failed to start.
 
-    hypercorn reports that the app has started, and that it has failed to, in the same way: the error comes later.
+    `wait_for_startup` returns in both cases; hypercorn raises the error of a failed start later.
     """
 
     failed = False
@@ -61,7 +61,7 @@ async def serve_worker(  # noqa: ASYNC128 - the server calls started()
     Raises:
         SetupError: The certificate cannot be used, or an address cannot be listened on. It is not in a group.
     """
-    tls = config.create_ssl_context()  # before the app starts: its services need not be made to find a mistake here
+    tls = config.create_ssl_context()  # before the app starts, so that a mistake here is found without its services
     state = LifespanState({})
     lifespan = _Lifespan(app, config, state)
     most = config.max_requests
@@ -70,7 +70,7 @@ async def serve_worker(  # noqa: ASYNC128 - the server calls started()
     listen_error: ListenError | None = None
     async with trio.open_nursery() as nursery:
         await nursery.start(lifespan.handle_lifespan)
-        with suppress(trio.ClosedResourceError):  # the app has returned: it has no lifespan
+        with suppress(trio.ClosedResourceError):  # the app has returned, because it has no lifespan
             await lifespan.wait_for_startup()
         if lifespan.failed:
             await trio.sleep_forever()  # until the app's error is here, which cancels this
@@ -110,7 +110,7 @@ class _Server:
                 outer.cancel_scope.cancel(reason="all connections have ended")
 
     async def _start(self, listeners: Listeners, connections: trio.Nursery) -> list[str]:
-        """Log the addresses, and start hypercorn's server for QUIC. The addresses, without those of QUIC."""
+        """Log the addresses, and start hypercorn's server for QUIC. Returns the addresses, without those of QUIC."""
         shared, binds = self._shared, list[str]()
         for scheme, group in (("https", listeners.secure), ("http", listeners.insecure)):
             binds += [f"{scheme}://{_address(listener)}" for listener in group]
@@ -132,7 +132,7 @@ class _Server:
         shutdown_trigger: Trigger,
         started: Callable[[], None],
     ) -> None:
-        """Accept connections until the server is told to stop."""
+        """Accept connections until the server is asked to stop."""
         async with trio.open_nursery() as accepting:
             for group, tls in ((listeners.secure, self._tls), (listeners.insecure, None)):
                 for listener in group:

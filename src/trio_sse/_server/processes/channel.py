@@ -1,6 +1,6 @@
 """The channel between a master and a worker: one byte in each direction, and signals that arrive early.
 
-Owns the two messages, and how a process keeps the signals that Trio does not receive yet.
+Owns the two messages, and the recording of signals that Trio does not receive yet.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ CANCEL = b"c"
 def record_early_signals(*numbers: int) -> Generator[set[int]]:
     """Record signals that arrive before Trio receives them, and ignore the ones that arrive after it has stopped.
 
-    The default action of these signals would end the process at a moment at which it is about to end in order: a
-    service manager that signals every process, and a master that signals each worker, send SIGTERM more than once.
+    The default action of these signals would end the process while it shuts down. A worker receives SIGTERM more than
+    once, from its master and from a service manager that signals every process.
     """
     early: set[int] = set()
     for number in numbers:

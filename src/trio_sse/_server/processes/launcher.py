@@ -34,10 +34,10 @@ class Launcher:
         """Start a process.
 
         Raises:
-            OSError: There is no process, or no descriptor, left for it.
+            OSError: The limit of processes or of descriptors has been reached.
         """
         with ExitStack() as stack:
-            # The worker gets duplicates, made before anything waits: the sockets may be closed while it starts.
+            # The worker gets duplicates, made before the first await: the sockets may be closed while it starts.
             secure, insecure = (
                 [stack.enter_context(listener.dup()) for listener in group]
                 for group in (self._listeners.secure, self._listeners.insecure)
@@ -48,7 +48,7 @@ class Launcher:
             command = [*self._command, *bind_arguments(*numbers), f"--control-fd={theirs.fileno()}"]
             inherited = [*numbers[0], *numbers[1], theirs.fileno()]
             with _closed_on_error(ours):
-                # In a session of its own, so that Ctrl-C in a terminal reaches only the master.
+                # In a new session, so that Ctrl-C in a terminal reaches only the master.
                 process = await trio.lowlevel.open_process(command, pass_fds=inherited, start_new_session=True)
         return WorkerProcess(process, ours)
 
@@ -78,7 +78,7 @@ class WorkerProcess:
         self._channel = channel
 
     async def wait(self) -> int:
-        """Wait until it has ended; `ready` is set meanwhile, if it becomes ready."""
+        """Wait until it has ended. If it becomes ready before, `ready` is set."""
         with self._channel:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._wait_until_ready)

@@ -1,11 +1,11 @@
 """The master of several worker processes: it listens, starts them, and ends them on a signal.
 
-Owns the order of the master's life. It must not know how an app is loaded.
+Owns the phases of the master. It must not know how an app is loaded.
 
-A master and a worker are joined by a pair of sockets. The worker writes `READY` when it accepts connections; the master
-writes `CANCEL` when a worker has to cancel its requests. A worker drains when the other end is closed, whatever the
-reason for that is, and on SIGTERM, however often it comes: a service manager signals every process, and the master each
-of its workers.
+A pair of sockets connects the master with each worker. The worker writes `READY` when it accepts connections; the
+master writes `CANCEL` when a worker has to cancel its requests. A worker drains when the master's end is closed, for
+any reason, and on SIGTERM. SIGTERM may arrive several times, because a service manager signals every process, and the
+master signals each of its workers.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ async def _handle_signals(
 
 
 def _exit_timeout(config: StreamConfig) -> float:
-    """The seconds that a worker that drains may take: every time limit that it has, and a margin."""
+    """Seconds that a worker may take to drain: the sum of its time limits, and a margin."""
     return config.graceful_timeout + CLEANUP_TIMEOUT + config.shutdown_timeout + EXIT_SECONDS
 
 

@@ -1,4 +1,4 @@
-"""The pool of workers: it starts them, replaces the ones that die, and ends them all.
+"""The pool of workers: it starts workers, replaces those that die, and ends all of them.
 
 Owns the number of workers, the delays before one is replaced, and the time limits of their end. It must not know that
 workers are processes: the tests run it with fake workers, under virtual time.
@@ -18,12 +18,12 @@ from .worker_exit import WorkerExit
 __all__ = ("EXIT_SECONDS", "Worker", "WorkerPool", "next_delay")
 
 EXIT_SECONDS = 5.0
-"""Seconds for the exit of an interpreter on a machine on which other workers exit at the same moment."""
+"""Seconds that an interpreter may take to exit while other workers exit at the same moment."""
 
 FIRST_DELAY, LONGEST_DELAY = 0.1, 10.0
 """Seconds before a worker that has died is replaced: doubled each time that one dies soon after its start."""
 STEADY_SECONDS = 10.0
-"""A worker that has lived so long did not die because of its start."""
+"""Seconds after which the death of a worker is not attributed to its start."""
 
 logger = logging.getLogger("trio_sse.server")
 
@@ -59,7 +59,7 @@ class Worker(Protocol):
 
 
 class WorkerPool:
-    """A fixed number of workers, each replaced when it dies, until they are told to end.
+    """A fixed number of workers, each replaced when it dies, until the pool is drained.
 
     The first worker has to be ready before the others are started, so that a mistake in the app is reported once.
 
@@ -89,10 +89,10 @@ class WorkerPool:
         self._cancelling.set()
 
     async def run(self) -> int:
-        """Run until told to end, or until a worker ends before it was ready at its first start.
+        """Run until drained, or until a worker ends before it was ready at its first start.
 
         Returns:
-            0 if all workers have then ended in order, or else the first status of one that has not.
+            0 if all workers have ended with status 0, otherwise the first other status.
         """
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._keep_one_running)
@@ -135,11 +135,11 @@ class WorkerPool:
         self._first_is_ready.set()
 
     async def _end_when_draining(self, worker: Worker) -> None:
-        """Drain it, cancel it when told to, and kill it when its time is over."""
+        """Drain a worker when the pool drains, cancel it when the pool is cancelled, and kill it at its time limit."""
         await self._draining.wait()
         worker.drain()
         began = trio.current_time()
-        # One deadline for both: cancelling a worker shortly before its time is over does not prolong it.
+        # One deadline for both: a worker that is cancelled shortly before the limit gets no more time.
         with trio.move_on_after(self._exit_timeout):
             await self._cancelling.wait()
             worker.cancel()

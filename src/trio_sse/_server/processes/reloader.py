@@ -19,7 +19,7 @@ from .pool import WorkerPool
 __all__ = ("Reloader", "watch")
 
 RELOAD_SECONDS = 0.5
-"""Seconds that open requests may go on when the source has changed: the developer is waiting."""
+"""Seconds that open requests get to end when the source has changed. Few, because a developer waits for the reload."""
 
 Changes = Callable[..., AsyncGenerator[Collection[tuple[object, str]]]]
 """Called with `stop_event`; yields what has changed, each with its path, until the event is set."""
@@ -34,7 +34,7 @@ class Reloader:
 
     Args:
         make_pool: Makes a pool.
-        changes: What is watched.
+        changes: Watches the source.
     """
 
     def __init__(self, make_pool: Callable[[], WorkerPool], changes: Changes) -> None:
@@ -56,7 +56,7 @@ class Reloader:
         self._pool.cancel()
 
     async def run(self) -> int:
-        """Run until told to end, or until the first pool fails to start; the status is that of the last pool."""
+        """Run until drained, or until the first pool fails to start. Returns the status of the last pool."""
         stop = trio.Event()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, stop)
@@ -99,7 +99,7 @@ def _relative(path: str) -> str:
 
 
 def watch(folders: Sequence[Path]) -> Changes:
-    """The changes of the Python files in some folders.
+    """Watch the Python files in some folders.
 
     Raises:
         SetupError: watchfiles is not installed, or a folder does not exist.

@@ -22,7 +22,7 @@ __all__ = ("run_worker",)
 
 
 def run_worker(app: ASGIApp, config: StreamConfig, control_fd: int) -> None:
-    """Serve as one of several processes, until the master or SIGTERM tells it to drain. SIGINT has no effect.
+    """Serve as one of several processes, until the master or SIGTERM asks it to drain. SIGINT has no effect.
 
     Call it as the last thing that a process does: both signals are ignored afterwards.
 
@@ -43,7 +43,7 @@ def run_worker(app: ASGIApp, config: StreamConfig, control_fd: int) -> None:
 
 
 class _Worker:
-    """Serves an app, and drains or cancels when it is told to."""
+    """Serves an app, and drains or cancels when the master or a signal asks it to."""
 
     def __init__(self, channel: stdlib_socket.socket) -> None:
         channel.setblocking(False)
@@ -76,10 +76,10 @@ class _Worker:
             self._channel.send(READY)
 
     def _drain(self) -> None:
-        """Shut down gracefully. Before the first connection is accepted there is nothing to wait for."""
+        """Shut down gracefully. Before the server accepts connections, no request could need time to end."""
         self._draining.set()
         if not self._accepts:
-            self._scope.cancel(reason="told to end before it was ready")
+            self._scope.cancel(reason="it was asked to drain before it was ready")
 
     async def _handle_signals(self, signals: AsyncIterator[int]) -> None:
         async for _ in signals:
@@ -89,5 +89,5 @@ class _Worker:
         await trio.lowlevel.wait_readable(self._channel)
         with suppress(OSError):  # the master has been killed
             if self._channel.recv(1) == CANCEL:
-                self._scope.cancel(reason="the master has told it to cancel its requests")
+                self._scope.cancel(reason="the master asked it to cancel its requests")
         self._drain()

@@ -1,6 +1,6 @@
-"""How a worker has ended: as a sentence for the log, and as the exit status of the server.
+"""The end of a worker: a sentence for the log, and an exit status for the server.
 
-Must not know processes or Trio.
+Owns the meaning of a process's status. It must not know processes or Trio.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class WorkerExit:
 
     Attributes:
         text: What happened, for the log.
-        code: The exit status that stands for it: 128 and the signal's number if a signal ended it.
+        code: The exit status for the server: 128 plus the signal's number if a signal ended the worker.
         was_ready: Whether it has accepted connections.
         was_terminated_early: Whether SIGTERM ended it before it accepted any.
     """
@@ -30,15 +30,15 @@ class WorkerExit:
 
     @property
     def was_in_order(self) -> bool:
-        """Whether it has served, and ended with status 0: it was told to drain, or has reached `max_requests`."""
+        """Whether it has served, and ended with status 0, because it drained or reached `max_requests`."""
         return self.was_ready and not self.code
 
     @classmethod
     def of(cls, pid: int, status: int, *, was_ready: bool) -> WorkerExit:
-        """What the status of a process means; a negative one is a signal.
+        """The end of a worker by the status of its process; a negative status is a signal.
 
-        A worker handles SIGTERM once the app has been imported. So SIGTERM ends a worker only before that, when a
-        service manager signals all processes of a group: this is not a mistake in the app, and counts as status 0.
+        A worker handles SIGTERM once the app has been imported. Before that, SIGTERM ends it at once, for example when
+        a service manager signals all processes of a group. This is not a mistake in the app, and counts as status 0.
         """
         terminated_early = status == -signal.SIGTERM and not was_ready
         what = "has ended" if status == 0 else f"has ended with status {status}"
