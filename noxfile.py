@@ -1,4 +1,4 @@
-"""All checks, each in an environment of its own: `nox` runs them, `nox -l` lists them."""
+"""All checks, each in a separate environment: `nox` runs them, `nox -l` lists them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ TOOLS = {  # program: Debian package
     "curl": "curl",
     "nginx": "nginx-light",
     "ip": "iproute2",
-    "postgres": "postgresql",  # starts a server of its own on port 5432; the tests' own listens on no port
+    "postgres": "postgresql",  # the package starts a server on port 5432; the one of the tests uses a Unix socket
 }
 OLDEST = {"trio": "0.32.0", "hypercorn": "0.18.0", "attrs": "24.2.0", "msgspec": "0.21.0"}
 
 
 def interpreters() -> list[str]:
-    """Python 3.11 and every newer one that is there and runs: on PATH, or under pyenv."""
+    """Python 3.11 and every newer version that is installed, on PATH or by pyenv, and works."""
     found = []
     for minor in range(11, 20):
         name = f"python3.{minor}"
@@ -40,18 +40,18 @@ def interpreters() -> list[str]:
 
 
 def runs(python: str) -> bool:
-    """Whether an interpreter works: a shim of pyenv may stand for one that is not active."""
+    """Whether an interpreter works: a shim of pyenv may be for a version that is not active."""
     command = [python, "-c", "import venv"]
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - from our own list
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0  # noqa: S603 - the list is made above
 
 
 def groups(*names: str) -> list[str]:
-    """The requirements of dependency groups; this pip may be too old to read them itself."""
+    """The requirements of dependency groups, since an old pip cannot read the groups itself."""
     return list(nox.project.dependency_groups(PROJECT, *names))
 
 
-def bring_tools(session: nox.Session) -> None:
-    """Install the programs that the end-to-end tests talk to, where that is allowed; say what is missing where not."""
+def install_tools(session: nox.Session) -> None:
+    """Install the programs that the end-to-end tests need, if that is allowed, and warn of those that are missing."""
     missing = [program for program in TOOLS if not is_there(program)]
     if missing and os.geteuid() == 0 and shutil.which("apt-get"):
         packages = sorted({TOOLS[program] for program in missing})
@@ -65,14 +65,14 @@ def bring_tools(session: nox.Session) -> None:
 
 
 def is_there(program: str) -> bool:
-    """Whether a program is installed: on PATH, or where Debian puts a PostgreSQL server."""
+    """Whether a program is installed: on PATH, or in the folder of Debian's PostgreSQL servers."""
     return shutil.which(program) is not None or any(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
 
 
 @nox.session(python=interpreters())
 def tests(session: nox.Session) -> None:
-    """All tests against the installed package, on every interpreter that is there; those over sockets on the newest."""
-    bring_tools(session)
+    """All tests against the installed package, on every interpreter; the end-to-end tests on the newest one only."""
+    install_tools(session)
     session.install(".", *groups("test", "docs"))
     newest = session.python == interpreters()[-1]
     session.run("pytest", *([] if newest else ["--ignore=tests/end_to_end"]), *session.posargs)
@@ -89,7 +89,7 @@ def typing(session: nox.Session) -> None:
 
 @nox.session
 def typing_with_trio_typing(session: nox.Session) -> None:
-    """The public API type-checks where the environment has trio-typing as well, whose stubs hide trio's own types."""
+    """The public API type-checks in an environment with trio-typing, whose stubs hide trio's own types."""
     session.install(".[client]", "mypy", "trio-typing")
     session.run("mypy", "--config-file=", "--strict", "tests/typing")
 
@@ -117,7 +117,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """The built wheel passes the tests with the oldest versions that it allows, and nothing but what it asks for."""
+    """The built wheel passes the tests with the oldest versions that it allows, and without any extra."""
     session.install("build", *groups("test", "docs"))
     shutil.rmtree(ROOT / "dist", ignore_errors=True)
     session.run("python", "-m", "build", "--outdir", "dist", silent=True)
@@ -128,8 +128,8 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session
 def mutation(session: nox.Session) -> None:
-    """Which changes to the connection and the decoder no test notices. Not one of the checks: it takes long."""
-    copy = Path(session.create_tmp()) / "copy"  # the mutants replace each other in the files themselves
+    """Find changes to the connection and the decoder that no test notices. Not one of the checks: it takes long."""
+    copy = Path(session.create_tmp()) / "copy"  # cosmic-ray changes the files in place
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "node_modules"))
     session.install("-e", str(copy), "cosmic-ray", *groups("test"))
@@ -143,13 +143,13 @@ def mutation(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What an event costs, beside sse-starlette on uvicorn. Not one of the checks: quiet the machine first."""
+    """Measure what an event costs, here and with sse-starlette on uvicorn. Not one of the checks."""
     session.install(".", *groups("bench"))
     session.run("python", "benchmarks/cost_per_event.py", *session.posargs)
 
 
 @nox.session
 def soak(session: nox.Session) -> None:
-    """Minutes of clients that misbehave, and what the server has left of them. Not one of the checks."""
+    """Serve misbehaving clients for minutes, and measure what the server leaks. Not one of the checks."""
     session.install(".", *groups("test"))
     session.run("python", "benchmarks/soak.py", *session.posargs)

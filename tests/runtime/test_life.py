@@ -1,9 +1,9 @@
-"""The life of a connection as a property: whatever happens, at whatever moment, the promises hold.
+"""The connection as a state machine: whatever happens, at whatever moment, the promises hold.
 
-Hypothesis makes up what happens, one thing after the other: to the handler, to its client and to the server. After each
-thing Trio runs until nothing goes on by itself, and what has come of it by then is held against `support.life_model`.
+Hypothesis chooses what happens to the handler, its client and the server, one step at a time. After each step Trio runs
+until all tasks are blocked, and the test compares the result with the model in `support.life_model`.
 
-`LIFE_EXAMPLES=5000` makes up more of them than usual.
+`LIFE_EXAMPLES=5000` runs more examples than usual.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class Crash(Exception):
 
 
 class Stage:
-    """A Trio run that goes on only when it is told to, and then until all its tasks are blocked.
+    """A Trio run that continues only when a method is called, and then until all its tasks are blocked.
 
-    It is a guest of whoever calls. The task that conducts it never blocks, so that Trio has no reason to wait for
-    anything in a thread: all happens in the calls below, and always in the same order.
+    It runs in Trio's guest mode. Its main task never blocks, so that Trio does not wait in a thread: everything happens
+    in the calls of the methods, and always in the same order.
     """
 
     def __init__(self) -> None:
