@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import attrs
 import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
 from trio_sse import SSE, Aborted, App, Get
 from trio_sse._runtime.request_error import INTERRUPTS, keep_error
@@ -650,3 +650,19 @@ async def test_any_other_status_after_the_start_is_an_error(error: Exception, to
         assert "too late for a status" in request.claim_error().__notes__[0]
     assert request.raw.endswith(b"event: stream-error\ndata: " + told + b"\n\n")
     assert not request.complete
+
+
+# -- what a client has sent, in what the log may show
+
+
+@pytest.mark.parametrize("target", ["/%1b[31m", "/%0d%0a", "/nowhere/%E2%80%AE"])
+async def test_the_label_of_a_refused_request_can_be_printed(target: str) -> None:
+    """It names the tasks of the request, which errors and tracebacks name."""
+    async with TestClient(App()).stream(target, wait=False) as request:
+        request.pause()
+        await wait_all_tasks_blocked()
+        [driver] = [name for name in request.living_tasks if name.startswith("driver of GET /")]
+        assert driver.isprintable()
+        request.resume()
+        await request.ended()
+    assert request.status in (400, 404)
