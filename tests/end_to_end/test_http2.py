@@ -204,9 +204,9 @@ async def test_clients_that_leave_under_load_disturb_nobody(way: str, secure: bo
                 nursery.start_soon(follow_by_http1, plain, counts)
             for number in range(TRIES):
                 await leave(server.port, trusted, number, way, rng)
-            reached = [follower.count for follower in followers] + list(counts.values())
+            while max(reached := [*(follower.count for follower in followers), *counts.values()]) <= 5:
+                await trio.lowlevel.checkpoint()  # a fast machine is done with those who leave before a sixth event
             assert len(reached) == (30 if secure else 50)
-            assert max(reached) > 5
             assert min(reached) > max(reached) / 2, "some were held up"
             nursery.cancel_scope.cancel()
         with trio.fail_after(5):
