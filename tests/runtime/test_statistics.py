@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock
 
 from trio_sse import SSE, AbortReason, App, Done, Draining, Forbidden, Get, Limits
-from trio_sse._runtime import access_log
+from trio_sse._runtime.access_log import log_stream, logger
 from trio_sse._runtime.counters import StreamCounters
 from trio_sse._runtime.rejection import (
     NoConnectionLeft,
@@ -386,6 +386,20 @@ class Counted:
         return "192.0.2.1"
 
 
+@attrs.define
+class FromAStranger(Counted):
+    """A stream whose client's address was taken from a header."""
+
+    @property
+    def client(self) -> str:
+        return "\x1b[31m\n192.0.2.1"
+
+
+def test_what_a_client_has_sent_cannot_control_the_terminal_or_forge_a_line(log: pytest.LogCaptureFixture) -> None:
+    log_stream(FromAStranger(), 0.5, "finished")
+    assert log.messages == [r"SSE / to \x1b[31m\n192.0.2.1: 0.500 s, 1 events, 2 bytes, finished"]
+
+
 @pytest.mark.parametrize(("level", "asked"), [(logging.INFO, True), (logging.WARNING, False)])
 async def test_nothing_is_computed_for_a_log_that_is_off(
     level: int, asked: bool, caplog: pytest.LogCaptureFixture, autojump_clock: MockClock
@@ -412,4 +426,4 @@ async def test_an_end_without_a_beginning_is_neither_counted_nor_logged(
 
 
 def test_the_log_has_the_name_that_is_documented() -> None:
-    assert access_log.logger.name == "trio_sse.access"
+    assert logger.name == "trio_sse.access"

@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
+from .._ground.text import escape
+
 __all__ = ("Stream", "log_stream")
 
 logger = logging.getLogger("trio_sse.access")
@@ -45,7 +47,7 @@ def log_stream(stream: Stream, seconds: float, reason: str) -> None:
     logger.info(
         "%s to %s: %.3f s, %d events, %d bytes, %s",
         stream.label,
-        client or "an unknown client",
+        escape(client) or "an unknown client",
         seconds,
         stream.events,
         stream.sent,
