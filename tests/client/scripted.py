@@ -61,8 +61,7 @@ class _Stream(httpx2.AsyncByteStream):
             async for chunk in self._inner():
                 yield chunk
         except BaseException:
-            with trio.CancelScope(shield=True):
-                await self.aclose()
+            await self.aclose()
             raise
 
     async def _inner(self) -> AsyncGenerator[bytes, None]:
@@ -82,7 +81,8 @@ class _Stream(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         if not self._closed:
-            await trio.lowlevel.checkpoint()
+            with trio.CancelScope(shield=True):  # as in httpcore2
+                await trio.sleep(self._server.closing)
             self._closed = True
             self._server.open -= 1
 
@@ -94,6 +94,7 @@ class Server(httpx2.AsyncBaseTransport):
         requests: The requests, with their bodies read.
         times: When each came.
         open: How many answers are being read.
+        closing: The seconds that it takes to close one of them.
         sent: How many bytes have been read of all answers.
     """
 
@@ -101,6 +102,7 @@ class Server(httpx2.AsyncBaseTransport):
         self.requests: list[httpx2.Request] = []
         self.times: list[float] = []
         self.open = 0
+        self.closing = 0.0
         self.sent = 0
         self._answers = list(answers)
 

@@ -216,6 +216,39 @@ async def test_the_server_notices_at_once_that_the_reader_has_gone(way: str, tru
 
 
 @within(10)
+@pytest.mark.parametrize("silent", [False, True])
+async def test_another_task_closes_it_while_it_reads(silent: bool, trusted: Certificate | None) -> None:
+    began, left = trio.Event(), trio.Event()
+
+    async def stream() -> AsyncIterator[Any]:
+        try:
+            while True:
+                yield {"data": "x" * 3000}
+                await trio.sleep(60 if silent else 0.001)
+        finally:
+            left.set()
+
+    async def read(source: EventSource) -> None:
+        async with source:
+            async for _ in source:
+                began.set()
+
+    async with serving(App().add(SSE("/stream").handle(stream)), certificate=trusted) as server:
+        descriptors = psutil.Process().num_fds()
+        source = EventSource(f"{server.url}/stream", ssl_context=context(trusted))
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(read, source)
+            await began.wait()
+            await source.aclose()
+        with trio.fail_after(1):
+            await left.wait()
+            while psutil.Process().num_fds() > descriptors:  # noqa: ASYNC110 - the kernel tells nobody
+                await trio.sleep(0.01)
+        assert source.ready_state is ReadyState.CLOSED
+        gc.collect()
+
+
+@within(10)
 async def test_cancelled_waits_lose_and_repeat_nothing(trusted: Certificate | None) -> None:
     seen: list[str | None] = []
     async with (
@@ -295,26 +328,29 @@ async def test_a_certificate_that_nobody_vouches_for_is_final(certificate: Certi
 
 
 @within(10)
-@pytest.mark.parametrize("way", ["cancelled", "too_slow"])
+@pytest.mark.parametrize("way", ["cancelled", "too_slow", "closed"])
 async def test_a_handshake_that_does_not_end_leaves_no_socket_open(way: str) -> None:
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listener.socket.getsockname()[1]
     limit = 0.1 if way == "too_slow" else 5
     async with listener, trio.open_nursery() as nursery:
-        nursery.start_soon(connect_in_vain, f"https://127.0.0.1:{port}/", limit, nursery.cancel_scope)
+        source = EventSource(f"https://127.0.0.1:{port}/", connect_timeout=limit, retry=Retry(max_attempts=1))
+        nursery.start_soon(connect_in_vain, source, nursery.cancel_scope)
         stream = await listener.accept()
         async with stream:
             assert await stream.receive_some(1)
             if way == "cancelled":
                 nursery.cancel_scope.cancel()
+            if way == "closed":
+                await source.aclose()
             with trio.CancelScope(shield=True):
                 async for _ in stream:
                     pass
 
 
-async def connect_in_vain(url: str, limit: float, scope: trio.CancelScope) -> None:
+async def connect_in_vain(source: EventSource, scope: trio.CancelScope) -> None:
     with contextlib.suppress(ConnectionLost):
-        async with EventSource(url, connect_timeout=limit, retry=Retry(max_attempts=1)):
+        async with source:
             pass
     scope.cancel()
 

@@ -38,19 +38,15 @@ class Connection:
         self._body = body
         self._resources = resources
 
-    async def receive(self, seconds: float) -> bytes | None:
+    async def receive(self) -> bytes | None:
         """The next bytes; None at the end of the response.
 
-        Args:
-            seconds: How long to wait for them.
-
         Raises:
-            ConnectionLost: The network has failed, or nothing came in time.
+            ConnectionLost: The network has failed.
             ConnectionFailed: The compressed data are invalid.
         """
-        with trio.move_on_after(seconds), translated(self._label):
+        with translated(self._label):
             return await self._body.receive()
-        raise ConnectionLost(self._label, f"nothing came for {seconds:g} s")
 
     async def aclose(self) -> None:
         """Close the stream and the client that was made for it, with its sockets. A cancellation does not stop this."""
@@ -113,7 +109,7 @@ class Connector:
             asked.url,
             headers=asked.headers_from(last_event_id),
             content=asked.content,
-            timeout=httpx2.Timeout(None),  # `_answer` and `receive` limit the time
+            timeout=httpx2.Timeout(None),  # `_answer` and the source limit the time
             extensions={"trace": Handshakes().trace},
         )
         chain = Redirects(asked.label, client, request, asked.has_cookies or "cookie" in client.headers)

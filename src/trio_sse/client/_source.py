@@ -11,7 +11,7 @@ import logging
 import math
 import ssl
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -24,6 +24,7 @@ from ._connection import Connection, Connector
 from ._errors import ConnectionFailed, ConnectionLost
 from ._retry import Backoff, Retry
 from ._subscription import NO_BODY, Subscription, header_value
+from ._turn import Turn
 from ._values import EventTypes, ValueReader
 
 __all__ = ("EventSource", "ReadyState", "Values")
@@ -50,7 +51,8 @@ class EventSource:
 
     There is no background task: bytes are read when the next event is asked for, so a reader that is slow slows the
     server down. Any wait may be cancelled. A wait for an event that is cancelled closes the connection, and the next
-    one connects at once, with the last id. One task at a time may iterate.
+    one connects at once, with the last id. One task at a time may iterate. Any task may call `aclose`, which ends the
+    iteration for good.
 
     Args:
         url: The stream's address.
@@ -119,7 +121,7 @@ class EventSource:
         self._connection: Connection | None = None
         self._opened_at = 0.0
         self._entered = False
-        self._busy = False
+        self._turn = Turn()
 
     @property
     def ready_state(self) -> ReadyState:
@@ -138,8 +140,7 @@ class EventSource:
         if self._entered:
             raise RuntimeError("an EventSource is entered once; make another, with this one's last_event_id")
         self._entered = True
-        while self._state is ReadyState.CONNECTING:
-            await self._advance()
+        await self._in_turn(self._connect)
         return self
 
     async def __aexit__(
@@ -148,10 +149,22 @@ class EventSource:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close it for good; iteration ends."""
-        self._pending.clear()
-        await self._drop()
-        self._state = ReadyState.CLOSED
+        """Close the source for good.
+
+        Any task may call this, at any time and more than once. If another task is waiting for an event, its iteration
+        ends. If another task is entering the source, its block begins with a closed source.
+
+        The connection is closed when this returns, unless the task that reads calls it itself while it waits, in a hook
+        of its `client`. If another task is using the connection, that task closes it, and this waits until it has done
+        so. A cancellation ends that wait, but the connection is closed all the same.
+        """
+        self._end()
+        self._turn.interrupt()
+        if self._turn.is_free:
+            with self._turn:
+                await self._drop()
+        else:
+            await self._turn.until_free()
 
     def __aiter__(self) -> Self:
         return self
@@ -163,16 +176,12 @@ class EventSource:
             ConnectionFailed: The source has failed for good, or `Retry.max_attempts` are used up.
             EventTooLarge: An event has outgrown `max_event_size`.
         """
+        if self._state is ReadyState.CLOSED:
+            await trio.lowlevel.checkpoint()
+            raise StopAsyncIteration
         if not self._entered:
             raise RuntimeError("enter the source first: async with EventSource(…) as source")
-        if self._busy:
-            raise trio.BusyResourceError("another task is iterating over this source")
-        self._busy = True
-        try:
-            await trio.lowlevel.checkpoint()
-            return await self._next()
-        finally:
-            self._busy = False
+        return await self._in_turn(self._next)
 
     def values(self, classes: EventTypes[T]) -> Values[T]:
         """Iterate over values instead of events.
@@ -190,7 +199,26 @@ class EventSource:
         """
         return Values(self, ValueReader(classes).read)
 
+    def _end(self) -> None:
+        """Close the source for good. What is open is closed at the end of the turn."""
+        self._state = ReadyState.CLOSED
+        self._pending.clear()
+
+    async def _in_turn(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Call a function that uses the connection, as the only task that does."""
+        with self._turn:
+            try:
+                return await function()
+            finally:
+                if self._state is ReadyState.CLOSED:
+                    await self._drop()  # noqa: ASYNC102 - what is closed has a shield with a time limit itself
+
+    async def _connect(self) -> None:
+        while self._state is ReadyState.CONNECTING:
+            await self._advance()
+
     async def _next(self) -> ServerSentEvent:
+        await trio.lowlevel.checkpoint()
         while not self._pending:
             if self._state is ReadyState.CLOSED:
                 raise StopAsyncIteration
@@ -198,12 +226,12 @@ class EventSource:
         event = self._pending.popleft()
         self._position = event.id
         if event.id == DONE_ID and event.event == "stream-done":
-            await self.aclose()
+            self._end()
             raise StopAsyncIteration
         return event
 
     async def _advance(self) -> None:
-        """Take one step: connect, or read some bytes, or wait after a failure."""
+        """Take one step: connect, or read some bytes; wait if that fails. `aclose` interrupts each of these."""
         try:
             if self._connection is None:
                 await self._open()
@@ -213,18 +241,19 @@ class EventSource:
             await self._drop()
             await self._recover(error)
         except DecodeError:
-            await self.aclose()
+            self._end()
             raise
         except BaseException:
             await self._drop()  # noqa: ASYNC102 - what is closed has a shield with a time limit itself
             raise
 
     async def _open(self) -> None:
-        connection = await self._connector.connect(self._position)
-        if connection is None:
-            self._state = ReadyState.CLOSED
+        with self._turn.interruptible():
+            self._connection = await self._connector.connect(self._position)
+        if self._connection is None:  # a 204, or `aclose`
+            self._end()
+        if self._state is ReadyState.CLOSED:
             return
-        self._connection = connection
         self._decoder = Decoder(self._max_event_size)
         self._decoder.last_event_id = self._position  # an id outlives its connection (WHATWG HTML, 9.2.6)
         self._opened_at = trio.current_time()
@@ -234,13 +263,19 @@ class EventSource:
 
     async def _read(self, connection: Connection) -> None:
         self._take(b"")  # an event that is too large is told before there is more of it
-        chunk = await connection.receive(self._silence)
+        chunk = None
+        with self._turn.interruptible(self._silence) as limit:
+            chunk = await connection.receive()
+        if self._state is ReadyState.CLOSED:
+            return
+        if limit.cancelled_caught:
+            raise ConnectionLost(self._label, f"nothing came for {self._silence:g} s")
         if chunk is not None:
             self._take(chunk)
         elif self._retry.after_end:
             raise ConnectionLost(self._label, "the server ended the stream")
         else:
-            await self.aclose()
+            self._end()
 
     def _take(self, chunk: bytes) -> None:
         try:
@@ -256,19 +291,24 @@ class EventSource:
             self._position = self._decoder.last_event_id  # an id may come without an event
 
     async def _recover(self, error: ConnectionFailed) -> None:
+        """Wait until the next attempt. Of a source that has been closed meanwhile, an error does not matter."""
+        if self._state is ReadyState.CLOSED:
+            return
         seconds = self._backoff.wait_after(error)
         if seconds is None:
-            self._state = ReadyState.CLOSED
+            self._end()
             raise error
         self._on_retry(error, seconds)
-        await trio.sleep(seconds)
+        with self._turn.interruptible():
+            await trio.sleep(seconds)
 
     async def _drop(self) -> None:
         """Close the connection, if there is one."""
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        self._state = ReadyState.CONNECTING
+        if self._state is ReadyState.OPEN:
+            self._state = ReadyState.CONNECTING
         self._backoff.lasted(trio.current_time() - self._opened_at)
         await connection.aclose()
 
