@@ -110,6 +110,18 @@ async def test_a_server_that_ends_at_once_is_asked_less_often_even_if_it_sends_e
     assert await run(server, jitter=max, delay=0) == pytest.approx(expected, abs=0.03)
 
 
+@pytest.mark.parametrize(
+    "body", [b"retry: 0\n\n", b"retry: 0\nid: 1\n\n", b"retry: 0\n\n: comment\n\ndata: unfinished"]
+)
+@pytest.mark.parametrize("lasts", [0, 0.6])
+async def test_a_server_that_ends_without_an_event_is_asked_less_often(
+    lasts: float, body: bytes, autojump_clock: MockClock
+) -> None:
+    server = Server(*[streaming(body, lasts)] * 12, GONE)
+    expected = [lasts + min(0.1 * 2**n, 60) for n in range(12)]
+    assert await run(server, jitter=max) == pytest.approx(expected, abs=0.03)
+
+
 async def test_on_average_a_server_that_asks_for_no_wait_is_asked_three_times_a_minute(
     autojump_clock: MockClock,
 ) -> None:
