@@ -78,7 +78,7 @@ async def test_iterating_ends_with_the_response(autojump_clock: MockClock) -> No
 async def test_an_event_that_cannot_come_any_more_fails_at_once(autojump_clock: MockClock) -> None:
     async with TestClient(App().add(SSE("/").handle(three))).stream("/") as stream:
         await stream.events(3)
-        with pytest.raises(AssertionError, match="no event has come and the stream has ended"):
+        with pytest.raises(AssertionError, match="no event was received before the stream ended"):
             await stream.event()
 
 
@@ -88,7 +88,7 @@ async def test_an_event_that_does_not_come_fails_when_patience_ends(autojump_clo
         yield
 
     async with TestClient(App().add(SSE("/").handle(silent)), patience=100).stream("/") as stream:
-        with pytest.raises(AssertionError, match="no event has come within 100 s"):
+        with pytest.raises(AssertionError, match="no event was received within 100 s"):
             await stream.event()
         assert trio.current_time() == 100
 
@@ -100,7 +100,7 @@ async def test_silence_is_broken_by_an_event_and_not_by_a_heartbeat(autojump_clo
 
     async with TestClient(App().add(SSE("/").handle(slow))).stream("/") as stream:
         await stream.silent_for(59)
-        with pytest.raises(AssertionError, match=r"an event has come: .*late"):
+        with pytest.raises(AssertionError, match=r"an event was received: .*late"):
             await stream.silent_for(2)
 
 

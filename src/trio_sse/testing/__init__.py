@@ -1,6 +1,6 @@
-"""The testing kit: streams in memory, read event by event, under Trio's virtual clock.
+"""The testing kit: reads streams in memory, event by event, under Trio's virtual clock.
 
-Owns what a test of an app needs in place of a server. Works with pytest-trio and in a plain `trio.run`. Nothing else in
+Owns what a test of an app needs in place of a server. It works with pytest-trio and with `trio.run`. Nothing else in
 the package imports it.
 """
 

@@ -1,6 +1,6 @@
 """A client in memory: sends requests to an ASGI app without a server, and reads its streams while they run.
 
-Owns the making of requests, and the app's lifespan around them. `_stream` has what happens in one request.
+Owns the creation of requests, and the app's lifespan around them. `_stream` owns what happens during one request.
 """
 
 from __future__ import annotations
@@ -67,21 +67,21 @@ class TestResponse:
 
 
 class TestClient:
-    """Sends requests to an app in memory. Enter it to run the app's lifespan around the requests.
+    """Sends requests to an app in memory. Entering it runs the app's lifespan around the requests.
 
         async with TestClient(app) as client, client.stream("/clock") as stream:
             assert (await stream.event()).event == "tick"
 
-    It works under any Trio clock. Under a `trio.testing.MockClock` with `autojump_threshold=0` time jumps to the next
-    thing that happens, so an hour of heartbeats takes milliseconds. The end of the block checks for leaks (see
-    `no_leaks`). Apps whose routes do not need the lifespan can be tested without entering the client.
+    It works under any Trio clock. Under a `trio.testing.MockClock` with `autojump_threshold=0`, time jumps to the next
+    deadline whenever all tasks wait, so an hour of heartbeats takes milliseconds. The end of the block checks for leaks
+    (see `no_leaks`). Apps whose routes do not need the lifespan can be tested without entering the client.
 
     Args:
         app: Any ASGI app.
         headers: Headers for all requests.
         patience: Seconds, by Trio's clock, after which a wait fails the test. The default is 10 in real time, and a
             day in virtual time.
-        **scope: More of the ASGI scope of each request: `http_version="2"`, `root_path="/api"`, `client=…`.
+        **scope: Further keys of the ASGI scope of each request: `http_version="2"`, `root_path="/api"`, `client=…`.
     """
 
     __test__ = False
@@ -126,7 +126,7 @@ class TestClient:
         wait: bool = True,
         **scope: Any,
     ) -> AsyncGenerator[TestStream]:
-        """Send a request. The block begins when the response has started; its end disconnects, and waits for the app.
+        """Send a request. The block begins when the response starts. Its end disconnects, and waits for the app.
 
         Args:
             target: The path, with or without a query. It may be percent-encoded.
@@ -136,7 +136,7 @@ class TestClient:
             json: A value to send as JSON.
             body: Bytes to send, or chunks of them.
             wait: Whether to wait for the start of the response; False begins the block at once.
-            **scope: More of the ASGI scope.
+            **scope: Further keys of the ASGI scope.
 
         Raises:
             AssertionError: The app has violated ASGI, or has not ended in time.
@@ -157,7 +157,7 @@ class TestClient:
             stream.disconnect()
             await stream.ended()
         assert not stream.last_send_was_cut_short, (
-            "the app's last send was cancelled, by which a server loses the next request of the connection"
+            "the app's last send was cancelled, which makes a server lose the next request of the connection"
         )
         if stream.error is not None:
             raise stream.error

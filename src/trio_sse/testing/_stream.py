@@ -1,7 +1,8 @@
 """One request in memory: the client's side of the connection, and the server's side of ASGI.
 
-Owns the server's half of ASGI as hypercorn implements it: after the client has gone, `send` silently drops the message
-and `receive` returns one `http.disconnect`, then waits for ever. A violation of ASGI by the app is an AssertionError.
+Owns the server's half of ASGI as hypercorn implements it: after the client has disconnected, `send` silently drops
+the message, and `receive` returns one `http.disconnect`, then waits forever. A call that violates
+ASGI raises an AssertionError.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class TestStream:
         writes: The parts of the body, write by write.
         complete: Whether the app has completed the response.
         error: What the app has raised.
-        last_send_was_cut_short: Whether the app's last `send` was cancelled, by which a server loses the connection's
+        last_send_was_cut_short: Whether the app's last `send` was cancelled, which makes a server lose the connection's
             next request.
     """
 
@@ -137,7 +138,7 @@ class TestStream:
 
     async def event(self) -> ServerSentEvent:
         """Wait for the next event, and return it."""
-        await self._until(lambda: bool(self._events), "no event has come")
+        await self._until(lambda: bool(self._events), "no event was received")
         return self._pop()
 
     async def events(self, count: int) -> list[ServerSentEvent]:
@@ -150,7 +151,7 @@ class TestStream:
 
     async def written(self, count: int) -> None:
         """Wait until the app has written this many parts of the body."""
-        await self._until(lambda: len(self.writes) >= count, f"the app has not written {count} times")
+        await self._until(lambda: len(self.writes) >= count, f"the app has not written {count} parts of the body")
 
     async def ended(self) -> None:
         """Wait until the app is done with the request: handler, clean-up and response."""
@@ -162,11 +163,11 @@ class TestStream:
 
     async def silent_for(self, seconds: float) -> None:
         """Let time pass, and fail if an event is received. Comments, such as heartbeats, do not count as events."""
-        assert not self._events, f"an event has come already: {self._events[0]}"
+        assert not self._events, f"an event was received already: {self._events[0]}"
         with trio.move_on_after(seconds):
             while not self._events:
                 await self._changed.wait()
-        assert not self._events, f"an event has come: {self._events[0]}"
+        assert not self._events, f"an event was received: {self._events[0]}"
 
     def claim_error(self) -> Exception:
         """Take the error that the app has raised. An error that is not taken is raised at the end of the block."""
@@ -180,7 +181,7 @@ class TestStream:
     async def __anext__(self) -> ServerSentEvent:
         if self.closed and not self._events:
             raise StopAsyncIteration
-        await self._until(lambda: bool(self._events) or self.closed, "no event has come")
+        await self._until(lambda: bool(self._events) or self.closed, "no event was received")
         if not self._events:
             raise StopAsyncIteration
         return self._pop()
@@ -196,12 +197,12 @@ class TestStream:
             while not condition() and not self.closed:
                 await self._changed.wait()
         if not condition():
-            why = "and the stream has ended" if self.closed else f"within {self._patience:g} s"
+            why = "before the stream ended" if self.closed else f"within {self._patience:g} s"
             raise AssertionError(f"{otherwise} {why}{self._so_far()}") from self.error
 
     def _so_far(self) -> str:
-        status = "nothing" if self.status is None else f"status {self.status}"
-        return f"; so far there is {status}, and {self.raw!r:.300}"
+        status = "no status" if self.status is None else f"status {self.status}"
+        return f"; received so far: {status}, {self.raw!r:.300}"
 
     # -- what the server does
 
@@ -234,13 +235,13 @@ class TestStream:
             await self._prepare_for_the_next_request()
 
     def _check(self, message: Mapping[str, Any]) -> None:
-        """Check that a message is in the order that ASGI requires, whether or not the client still listens."""
+        """Check that a message is allowed at this point, whether or not the client is still connected."""
         assert not self._finished, f"{message} after the end of the response"
         if message["type"] == "http.response.start":
             assert not self._began, "the response is started a second time"
             self._began = True
             return
-        assert message["type"] == "http.response.body", f"a message that ASGI does not know: {message}"
+        assert message["type"] == "http.response.body", f"not a message of an HTTP response: {message}"
         assert self._began, "a body before the start of the response"
         self._finished = not message.get("more_body", False)
 

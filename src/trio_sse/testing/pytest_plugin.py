@@ -1,6 +1,6 @@
 """The pytest plugin: fixtures. Tests that do not use them are not affected.
 
-Owns the fixtures alone. They work with pytest-trio, which takes its clock from `sse_clock`, and without it, through
+Owns only the fixtures. They work with pytest-trio, which takes its clock from `sse_clock`, and without it, through
 `run_trio`.
 """
 
@@ -24,13 +24,13 @@ T = TypeVar("T")
 
 @pytest.fixture
 def sse_clock() -> MockClock:
-    """Virtual time that jumps to the next thing that happens: for pytest-trio, or for `trio.run(main, clock=…)`."""
+    """A clock that jumps to the next deadline when all tasks wait, for pytest-trio or `trio.run(main, clock=…)`."""
     return MockClock(autojump_threshold=0)
 
 
 @pytest.fixture
 def sse_client() -> Callable[..., TestClient]:
-    """`TestClient`, to be entered: `async with sse_client(app) as client:`."""
+    """The class `TestClient`: `async with sse_client(app) as client:`."""
     return TestClient
 
 
