@@ -125,7 +125,7 @@ def test_it_prints_events_and_beside_them_the_connections_news(
         "trio-sse: http://server/stream: the server ended the stream; trying again in 0.0 s",
         "trio-sse: connected",
         "trio-sse: http://server/stream: the server ended the stream; trying again in 0.0 s",
-        "trio-sse: the stream is over",
+        "trio-sse: the stream has ended",
     ]
     assert server.ids() == [None, "1", "1"]
 
@@ -151,7 +151,7 @@ def test_without_reconnecting_the_end_is_the_end(
 ) -> None:
     status, _ = tail("--no-reconnect", answers=(streaming(b"data: a\n\n"),))
     assert status == 0
-    assert capsys.readouterr().err.splitlines() == ["trio-sse: connected", "trio-sse: the stream is over"]
+    assert capsys.readouterr().err.splitlines() == ["trio-sse: connected", "trio-sse: the stream has ended"]
 
 
 def test_silence_is_an_end_where_that_was_asked_for(
@@ -159,7 +159,7 @@ def test_silence_is_an_end_where_that_was_asked_for(
 ) -> None:
     status, _ = tail("--no-reconnect", "--read-timeout", "60", answers=(streaming(HANG),))
     assert status == 1
-    assert "nothing came for 60 s" in capsys.readouterr().err
+    assert "received nothing for 60 s" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("answer", [refusing(404), streaming(b"data:" + b"x" * 2_000_000, HANG)])
@@ -169,7 +169,7 @@ def test_a_failure_is_told_in_one_line(
     status, _ = tail(answers=(answer,))
     assert status == 1
     assert capsys.readouterr().err.splitlines()[-1] in (
-        "trio-sse: http://server/stream: the answer is 404 Not Found",
+        "trio-sse: http://server/stream: the response has status 404 Not Found",
         "trio-sse: an event is larger than 1048576 bytes: raise --max-event-size if that is legitimate",
     )
 
@@ -192,7 +192,7 @@ def test_options_that_make_no_sense_are_a_usage_error(arguments: list[str], caps
     ("arguments", "message"),
     [
         (["--read-timeout", "-1"], "--read-timeout must be a number of seconds above 0, not -1.0"),
-        (["--last-event-id", "a\nb"], "no header can carry the --last-event-id 'a\\nb'"),
+        (["--last-event-id", "a\nb"], "the --last-event-id 'a\\nb' cannot be sent in a header"),
         (["-H", "Last-Event-ID: 1"], "pass --last-event-id instead of the header Last-Event-ID"),
     ],
 )

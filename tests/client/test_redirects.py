@@ -111,7 +111,9 @@ async def test_a_body_does_not_go_to_another_origin(
     server = Server(refusing(status, location=location), GONE)
     source = server.source(method=method, content="secret")
     if method_after(status, method) == method:
-        with pytest.raises(ConnectionFailed, match=rf"redirected \({status}\) to .*, another origin, where") as caught:
+        with pytest.raises(
+            ConnectionFailed, match=rf"redirected \({status}\) to .*: .* not sent to another origin"
+        ) as caught:
             await read(source)
         assert type(caught.value) is ConnectionFailed
         assert len(server.requests) == 1
@@ -257,5 +259,5 @@ async def test_only_http_is_followed(location: str, autojump_clock: MockClock) -
 
 async def test_other_statuses_with_a_location_are_answers(autojump_clock: MockClock) -> None:
     for status in (201, 300, 304, 305, 306, 404):
-        with pytest.raises(ConnectionFailed, match=f"the answer is {status}"):
+        with pytest.raises(ConnectionFailed, match=f"the response has status {status}"):
             await read(Server(Answer((), status=status, headers={"location": "/there"})).source())

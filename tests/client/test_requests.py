@@ -116,7 +116,7 @@ async def test_errors_do_not_tell_what_may_be_secret(autojump_clock: MockClock) 
     with pytest.raises(BadResponse) as caught:
         await read(Server(refusing(403)).source("http://user:secret@server/stream?token=secret#secret"))
     assert "secret" not in str(caught.value)
-    assert str(caught.value) == "http://server/stream: the answer is 403 Forbidden"
+    assert str(caught.value) == "http://server/stream: the response has status 403 Forbidden"
 
 
 def test_a_url_that_is_none_is_told_at_once() -> None:

@@ -162,8 +162,8 @@ async def test_a_server_that_has_stopped_moving_is_noticed(trusted: Certificate 
             nursery.start_soon(resume_after, 1.0, program)
             seen = [str((await anext(source)).id) for _ in range(500)]
     assert seen == [str(n) for n in range(2, 502)]
-    assert errors[0] == "nothing came for 0.3 s"
-    assert "no answer within 0.3 s" in errors
+    assert errors[0] == "received nothing for 0.3 s"
+    assert "no response within 0.3 s" in errors
 
 
 async def resume_after(seconds: float, program: Program) -> None:

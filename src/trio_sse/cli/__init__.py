@@ -1,6 +1,6 @@
 """The command line: `trio-sse run module:app` and `trio-sse tail URL`.
 
-Owns the commands. Nothing in the package imports it, apart from `python -m trio_sse`.
+Owns the commands. Only `python -m trio_sse` imports it.
 """
 
 from .command import main

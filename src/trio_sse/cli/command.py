@@ -1,4 +1,4 @@
-"""The command `trio-sse`: it parses its arguments, and runs one of its subcommands.
+"""The command `trio-sse`: parses its arguments, and runs one of its subcommands.
 
 Owns the choice of the subcommand. It must not know how a subcommand works.
 """
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        arguments: The arguments; those of the process unless given.
+        arguments: The arguments; by default those of the process.
 
     Returns:
         The exit status.
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _tail(options: dict[str, Any]) -> int:
     try:
         from .. import client  # noqa: F401, PLC0415  # pyright: ignore[reportUnusedImport] - its error names the extra
-        from . import tail  # noqa: PLC0415 - needs the same extra
+        from . import tail  # noqa: PLC0415 - it needs the same extra
     except ModuleNotFoundError as error:
         print(f"trio-sse: {error}", file=sys.stderr)
         return 1

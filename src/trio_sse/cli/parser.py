@@ -22,7 +22,7 @@ SIMPLE_TYPES: Mapping[str, type] = {
     "float | None": float,
     "logging.Logger | str | None": str,
 }
-"""The types of options without a default that have a simple value, as hypercorn's source has them."""
+"""The annotations, in hypercorn's source, of options without a default, each with the type of its value."""
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -30,8 +30,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="trio-sse", description="Server-Sent Events for Trio.")
     parser.add_argument("--version", action="version", version=f"trio-sse {version('trio-sse')}")
     commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="serve an app through hypercorn", argument_default=argparse.SUPPRESS)
-    run.add_argument("app", metavar="module:name", help="where the app is")
+    run = commands.add_parser("run", help="serve an app", argument_default=argparse.SUPPRESS)
+    run.add_argument("app", metavar="module:name", help="the app, as in shop.main:app")
     run.add_argument("--config", metavar="FILE", default=None, help="a TOML file of hypercorn's options")
     _add_processes(run.add_argument_group("processes"))
     group = run.add_argument_group("hypercorn's options", "see hypercorn's documentation for what they mean")
@@ -58,17 +58,21 @@ def _add_processes(group: Any) -> None:
 
 
 def _add_tail(command: argparse.ArgumentParser) -> None:
-    command.add_argument("url", metavar="URL", help="where the stream is")
-    command.add_argument("--json", action="store_true", help="one JSON object per event")
-    command.add_argument("-H", "--header", metavar="NAME:VALUE", type=_header, action="append", default=[])
-    command.add_argument("--last-event-id", metavar="ID", help="start after this event")
-    command.add_argument("-X", "--method", metavar="METHOD", help="GET, or POST if there is --data, unless given")
-    command.add_argument("-d", "--data", metavar="TEXT", help="the request's body")
-    command.add_argument("-n", "--count", metavar="N", type=_count, help="end after this number of events")
-    command.add_argument("--no-reconnect", dest="reconnect", action="store_false", help="end with the connection")
-    command.add_argument("--read-timeout", metavar="SECONDS", type=float, help="reconnect after a silence of this time")
+    command.add_argument("url", metavar="URL", help="the URL of the stream")
+    command.add_argument("--json", action="store_true", help="print one JSON object per event")
     command.add_argument(
-        "--max-event-size", metavar="BYTES", type=_count, default=1024 * 1024, help="the largest event"
+        "-H", "--header", metavar="NAME:VALUE", type=_header, action="append", default=[], help="another request header"
+    )
+    command.add_argument("--last-event-id", metavar="ID", help="start after this event")
+    command.add_argument(
+        "-X", "--method", metavar="METHOD", help="the HTTP method; by default GET, or POST with --data"
+    )
+    command.add_argument("-d", "--data", metavar="TEXT", help="the request's body")
+    command.add_argument("-n", "--count", metavar="N", type=_count, help="exit after this number of events")
+    command.add_argument("--no-reconnect", dest="reconnect", action="store_false", help="exit when the connection ends")
+    command.add_argument("--read-timeout", metavar="SECONDS", type=float, help="reconnect after this time without data")
+    command.add_argument(
+        "--max-event-size", metavar="BYTES", type=_count, default=1024 * 1024, help="the largest event that is accepted"
     )
 
 

@@ -1,7 +1,7 @@
-"""`trio-sse run`: it serves an app, by one process or by several.
+"""`trio-sse run`: serves an app, in one process or in several.
 
-Owns how the command ends: a mistake that its user can mend is one line and status 1. It must not know the parsing of
-arguments.
+Owns the exit status: an error that the user can fix is one line, with status 1. It must not know how arguments are
+parsed.
 """
 
 from __future__ import annotations

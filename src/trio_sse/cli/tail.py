@@ -1,7 +1,6 @@
-"""`trio-sse tail`: print a stream to a terminal or to a pipe.
+"""`trio-sse tail`: prints a stream to a terminal or a pipe.
 
-Owns what an event looks like to a person and to a program, and how the command ends. Does not know how arguments are
-parsed.
+Owns the output formats, for people and for programs, and the exit status. It must not know how arguments are parsed.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ class Options:
 
 
 def run(options: Options) -> int:
-    """Print a stream until it ends; return the process's exit status."""
+    """Print a stream until it ends. Returns the exit status."""
     try:
         source = options.source()
     except (ValueError, httpx2.InvalidURL) as error:
@@ -98,11 +97,11 @@ async def _print_events(source: EventSource, options: Options) -> None:
             printed += 1
             if printed == options.count:
                 return
-    tell("the stream is over")
+    tell("the stream has ended")
 
 
 def tell(news: str) -> None:
-    """Report something about the connection, on the standard error."""
+    """Print a message about the connection to the standard error."""
     print(f"trio-sse: {escape(news)}", file=sys.stderr, flush=True)
 
 
@@ -112,12 +111,12 @@ def with_flags(error: Exception) -> str:
 
 
 def _discard_output() -> None:
-    """The reader of our output is gone: let the interpreter's last flush write to nothing."""
+    """Discard what the interpreter writes when it exits, because the output has been closed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def as_json(event: ServerSentEvent, received: datetime) -> str:
-    """One event as one line of ASCII for a program."""
+    """One event for a program: one line, in ASCII."""
     fields = {
         "event": event.event or "message",
         "id": event.id,
@@ -143,7 +142,7 @@ def as_text(event: ServerSentEvent, received: datetime) -> str:
 
 
 def _pretty(data: str) -> tuple[str | None, list[str]]:
-    """Data on one line, if that is possible, and on several. JSON is indented; its values are not changed."""
+    """Data on one line, if possible, and on several. JSON is indented; its values are not changed."""
     try:
         return msgspec.json.format(data, indent=0), msgspec.json.format(data, indent=2).split("\n")
     except (ValueError, RecursionError):
@@ -151,5 +150,5 @@ def _pretty(data: str) -> tuple[str | None, list[str]]:
 
 
 def _visible(text: str) -> str:
-    """Escape what could control the terminal. A tab cannot, and data are often made of columns."""
+    """Escape what could control the terminal. Tabs cannot, and they often separate columns."""
     return "\t".join(map(escape, text.split("\t")))

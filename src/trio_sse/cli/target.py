@@ -1,6 +1,6 @@
 """The app that a command line names, such as `shop.main:app`.
 
-Owns the import of its module, and the errors if it is not there. It must not know what an app is.
+Owns the import of its module, and the errors if there is none. It must not know what an app is.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ("LoadError", "load")
 
 
 class LoadError(Exception):
-    """The app is not where the command line says."""
+    """The command line does not name an app that exists."""
 
 
 def load(target: str) -> Any:

@@ -1,6 +1,6 @@
-"""The reader's side: `EventSource`, for programs that run on Trio.
+"""The client: `EventSource` reads event streams in Trio programs.
 
-Needs httpx2, which `pip install trio-sse[client]` brings. Nothing else of the package imports this.
+It needs httpx2, which `pip install trio-sse[client]` installs. Only `trio-sse tail` imports it.
 """
 
 try:

@@ -1,6 +1,6 @@
 """The body of one response.
 
-Owns the reading of chunks and the closing. Does not know what the chunks mean.
+Owns reading and closing. It does not know what the bytes mean.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ __all__ = ("Body",)
 
 CLOSE_SECONDS: Final = 5.0
 MAX_BUFFERED: Final = 2**17
-"""The most chunks that are read and dropped at the end, because they have been received already.
+"""The largest number of chunks that `aclose` reads and discards: those that httpcore2 has received already.
 
-httpcore2 reads 64 KiB from its socket at a time, and a chunk takes at least 6 bytes of HTTP/1.1. Over HTTP/2 httpcore2
-writes after each chunk, and that write is cancelled.
+httpcore2 reads at most 64 KiB from its socket at a time, and a chunk takes at least 6 bytes of HTTP/1.1. Over HTTP/2
+httpcore2 writes after each chunk, and that write is cancelled.
 """
 
 
 class Body:
     """Reads one response, decompressed, in chunks of at most 1 MiB.
 
-    httpx2 reads through async generators within async generators. Closing the outermost while it is suspended at a
-    `yield`, or raising an error there, leaves some of the inner ones to the garbage collector, and Trio warns of each.
-    A generator that is *advanced*, however, ends together with all those inside if what it waits for raises. So
-    `aclose` reads on in a cancelled scope: the buffered chunks come first, then the wait for the network is cancelled,
-    and that ends all the generators. Decompression can fail between two chunks, so it is not one of them: it has a
-    second response around the raw chunks.
+    httpx2 reads through nested async generators. If the outermost one is closed while it is suspended at a `yield`, or
+    an error is raised there, some of the inner ones are left to the garbage collector, and Trio warns about each. But
+    if a generator is *advanced* and its wait raises, it ends together with all inner ones. So `aclose` continues to
+    read in a cancelled scope: it gets the buffered chunks first, then the wait for the network is cancelled, and that
+    ends all generators. Decompression can fail between two chunks, so it is kept out of this chain: it is done by a
+    second response, which reads the raw chunks.
     """
 
     def __init__(self, response: httpx2.Response) -> None:
@@ -44,13 +44,13 @@ class Body:
         """The next chunk; None at the end.
 
         Raises:
-            httpx2.HTTPError: The connection has broken, or the compressed data are invalid.
+            httpx2.HTTPError: The connection is lost, or the compressed data are invalid.
         """
         self._begun = True
         return await anext(self._chunks, None)
 
     async def aclose(self) -> None:
-        """Close all generators and the stream, wherever the reader stopped, and even if it is cancelled."""
+        """Close all generators and the stream, wherever reading stopped, even if the caller is cancelled."""
         with trio.move_on_after(CLOSE_SECONDS, shield=True):
             if self._begun:
                 await self._chunks.aclose()
@@ -58,7 +58,7 @@ class Body:
             await self._response.aclose()
 
     async def _unwind(self) -> None:
-        with trio.CancelScope() as scope, suppress(httpx2.HTTPError):  # an error does not matter any more
+        with trio.CancelScope() as scope, suppress(httpx2.HTTPError):  # errors no longer matter
             scope.cancel()
             for _ in range(MAX_BUFFERED):
                 if await anext(self._raw, None) is None:

@@ -1,6 +1,6 @@
 """Connections: from a subscription to a stream of bytes.
 
-Owns one attempt: the HTTP client, the check of the response, the translation of errors. Does not know events, or
+Owns one attempt: the HTTP client, the check of the response, the translation of errors. It does not know events, or
 whether there will be another attempt.
 """
 
@@ -31,7 +31,7 @@ EXCERPT_SECONDS: Final = 5.0
 
 
 class Connection:
-    """An open stream. Its owner must close it."""
+    """An open stream. The owner must close it."""
 
     def __init__(self, label: str, body: Body, resources: AsyncExitStack) -> None:
         self._label = label
@@ -42,24 +42,24 @@ class Connection:
         """The next bytes; None at the end of the response.
 
         Raises:
-            ConnectionLost: The network has failed.
+            ConnectionLost: The network failed.
             ConnectionFailed: The compressed data are invalid.
         """
         with translated(self._label):
             return await self._body.receive()
 
     async def aclose(self) -> None:
-        """Close the stream and the client that was made for it, with its sockets. A cancellation does not stop this."""
+        """Close the stream, and the client that was made for it with its sockets, even if the caller is cancelled."""
         await self._resources.aclose()
 
 
 @attrs.frozen
 class Connector:
-    """Makes connections, one after the other.
+    """Makes connections, one at a time.
 
     Without a client from the user, each connection gets a new one. Over HTTP/2 a client keeps its socket when a stream
-    ends: it would send the next request into a connection that may be dead, and the server would not learn that the
-    reader has gone. Cookies are kept from one client to the next.
+    ends: it would send the next request over a connection that may be dead, and the server would not notice that the
+    reader has left. Cookies are kept from one client to the next.
     """
 
     subscription: Subscription
@@ -69,12 +69,12 @@ class Connector:
     cookies: CookieJar = attrs.field(factory=CookieJar)
 
     async def connect(self, last_event_id: str | None) -> Connection | None:
-        """Request the stream; None if the server answers 204, which means that there is no more (WHATWG HTML, 9.2.3).
+        """Request the stream. Returns None if the status is 204, which ends it for good (WHATWG HTML, 9.2.3).
 
         Raises:
-            ConnectionLost: The network has failed, or there was no answer in time.
-            BadResponse: The answer is not a stream.
-            ConnectionFailed: Another attempt would fail too: too many redirects, a certificate that is not trusted, …
+            ConnectionLost: The network failed, or there was no response in time.
+            BadResponse: The response is not an event stream.
+            ConnectionFailed: Another attempt would fail too: too many redirects, an untrusted certificate, …
         """
         label = self.subscription.label
         async with AsyncExitStack() as resources:
@@ -99,10 +99,10 @@ class Connector:
         label = self.subscription.label
         with trio.move_on_after(self.timeout), translated(label):
             return await self._ask(client, last_event_id)
-        raise ConnectionLost(label, f"no answer within {self.timeout:g} s")
+        raise ConnectionLost(label, f"no response within {self.timeout:g} s")
 
     async def _ask(self, client: httpx2.AsyncClient, last_event_id: str | None) -> httpx2.Response:
-        """Send the request and follow redirects. Their bodies are not read, since they may have no end."""
+        """Send the request and follow redirects. Their bodies are not read, because they may be endless."""
         asked = self.subscription
         request = client.build_request(
             asked.method,
@@ -124,16 +124,16 @@ class Connector:
 
 
 class Handshakes:
-    """Closes the socket of a TLS handshake that fails: httpcore2 leaves it open if the reason is a cancellation.
+    """Closes the socket if the TLS handshake fails. httpcore2 leaves it open if the handshake is cancelled.
 
-    The `trace` extension of the request reports both.
+    The `trace` extension of the request reports the connection and the failure.
     """
 
     def __init__(self) -> None:
         self._socket: AsyncCloseable | None = None
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Called by httpcore2 before and after each of its steps."""
+        """httpcore2 calls this before and after each of its steps."""
         if event.endswith(".connect_tcp.complete"):
             self._socket = info["return_value"]
         elif event.endswith(".start_tls.failed") and self._socket is not None:
@@ -149,25 +149,25 @@ class AsyncCloseable(Protocol):
 
 @cache
 def system_ssl_context() -> ssl.SSLContext:
-    """The context that httpx2 would make for each client. That takes some 20 ms, too long for each connection."""
+    """The context that httpx2 creates for each client. That takes about 20 ms, too long for each connection."""
     return httpx2.create_ssl_context()
 
 
 def objection_to(response: httpx2.Response) -> str | None:
-    """Why a response is not a stream; None if it is. WHATWG HTML, 9.2.3: only a 200 with the content type is one."""
+    """Why a response is not an event stream; None if it is one: a 200 with the content type (WHATWG HTML, 9.2.3)."""
     if response.status_code != 200:
-        return f"the answer is {response.status_code} {response.reason_phrase}".rstrip()
+        return f"the response has status {response.status_code} {response.reason_phrase}".rstrip()
     types = [value for name, value in response.headers.raw if name.lower() == b"content-type"]
     if media_type(types) != b"text/event-stream":
         shown = b", ".join(types).decode("latin-1")
-        return f"the answer is {shown or 'of no type'}, and not text/event-stream"
+        return f"the content type must be text/event-stream, but is {shown or 'missing'}"
     return None
 
 
 async def excerpt(body: Body) -> bytes:
-    """The beginning of a body that is not a stream, as much as comes in time."""
+    """The beginning of the body of a response that is not a stream: as much as arrives in time."""
     found = b""
-    with trio.move_on_after(EXCERPT_SECONDS), suppress(httpx2.HTTPError):  # the status is the error that counts
+    with trio.move_on_after(EXCERPT_SECONDS), suppress(httpx2.HTTPError):  # the status is the error to report
         while len(found) < EXCERPT_SIZE and (chunk := await body.receive()) is not None:
             found += chunk
     return found[:EXCERPT_SIZE]
@@ -175,7 +175,7 @@ async def excerpt(body: Body) -> bytes:
 
 @contextmanager
 def translated(label: str) -> Generator[None, None, None]:
-    """Raise httpx2's errors as those of this package."""
+    """Raise the errors of httpx2 as those of this package."""
     try:
         yield
     except (httpx2.UnsupportedProtocol, httpx2.DecodingError) as error:
@@ -184,16 +184,16 @@ def translated(label: str) -> Generator[None, None, None]:
         kind = ConnectionFailed if is_untrusted(error) else ConnectionLost
         raise kind(label, message_of(error)) from error
     except h2.exceptions.H2Error as error:  # httpcore2 does not translate them
-        raise ConnectionLost(label, f"broken HTTP/2: {message_of(error)}") from error
+        raise ConnectionLost(label, f"HTTP/2 protocol error: {message_of(error)}") from error
 
 
 def message_of(error: Exception) -> str:
-    """The message of an error, or else of its cause, or else its class."""
+    """The message of an error; if it is empty, that of its cause; if there is none, the name of its class."""
     return next((str(cause) for cause in causes(error) if str(cause)), type(error).__name__)
 
 
 def is_untrusted(error: Exception) -> bool:
-    """Whether the server's certificate is the reason, which another attempt does not change."""
+    """Whether the server's certificate is not trusted, which another attempt does not change."""
     return any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error))
 
 

@@ -1,6 +1,6 @@
 """The client's exceptions.
 
-Owns what they carry and say. Does not know when a source connects again: `_retry` does.
+Owns their attributes and messages. It does not know when a source reconnects: `_retry` does.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ class ConnectionFailed(Exception):
 
     Attributes:
         url: The URL of the source, without user, password, query and fragment, which may hold secrets.
-        reason: What happened. Characters from the server that cannot be printed are escaped.
+        reason: What happened. Unprintable characters are escaped.
     """
 
     def __init__(self, url: str, reason: str, *more: object) -> None:
-        # Escaped here, since a reason phrase, a content type or a redirect's location may hold any byte.
+        # Escaped here, because a reason phrase, a content type or a redirect's location may contain any byte.
         self.url: str = escape(url)
         self.reason: str = escape(reason)
         super().__init__(self.url, self.reason, *more)
@@ -36,12 +36,12 @@ class ConnectionLost(ConnectionFailed):
 
 
 class BadResponse(ConnectionFailed):
-    """The response is not a stream: it has another status than 200, or another content type.
+    """The response is not an event stream: its status is not 200, or its content type is not `text/event-stream`.
 
     Attributes:
         status: The HTTP status.
         headers: The response's headers, with names in lower case.
-        body: The first bytes of the body, at most 4096.
+        body: The beginning of the body, at most 4096 bytes.
     """
 
     def __init__(self, url: str, reason: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
@@ -55,9 +55,9 @@ class UnreadableEvent(ValueError):
     """The data of an event do not fit the class that was given for its name. The stream continues.
 
     Attributes:
-        event: The event as received.
+        event: The event, unchanged.
         wanted: The class.
-        reason: What does not fit. Characters that cannot be printed are escaped.
+        reason: What does not fit. Unprintable characters are escaped.
     """
 
     def __init__(self, event: ServerSentEvent, wanted: type[object], reason: str) -> None:

@@ -1,6 +1,6 @@
 """The media type of a response, as browsers determine it.
 
-Owns WHATWG Fetch's "extract a MIME type". Does not know responses, only the values of their `Content-Type` headers.
+Owns WHATWG Fetch's "extract a MIME type". It does not know responses, only the values of their `Content-Type` headers.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Final
 __all__ = ("media_type",)
 
 _PART: Final = re.compile(rb'(?:[^",]|"(?:[^"\\]|\\.)*(?:"|\\?\Z))*', re.DOTALL)
-"""Text up to a comma that is not in a quoted string. A quoted string may lack its end."""
+"""Text up to a comma outside quoted strings. The last quoted string may be unterminated."""
 
 _ESSENCE: Final = re.compile(rb"([A-Za-z0-9!#$%&'*+.^_`|~-]+/[A-Za-z0-9!#$%&'*+.^_`|~-]+)[ \t\r\n]*(?:;|\Z)", re.DOTALL)
-"""A type and a subtype (MIME Sniffing, 4.4); what is wrong with the parameters does not matter."""
+"""A type and a subtype (MIME Sniffing, 4.4). Parameters are ignored, also invalid ones."""
 
 
 def media_type(values: Iterable[bytes]) -> bytes | None:
     """The media type in lower case, without parameters; None if there is none.
 
-    Of several, be they in one header or in many, the last one counts that is valid and not `*/*`. Servers with a proxy
-    in front do send two.
+    If there are several, in one header or in more, the last one that is valid and not `*/*` counts. Servers behind a
+    proxy do send two.
     """
     found = None
     for part in _split(b", ".join(values)):

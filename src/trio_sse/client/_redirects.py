@@ -1,7 +1,7 @@
-"""Redirects: the requests that follow a response with a `Location`.
+"""Redirects: the request that follows a response with a `Location`.
 
-Owns the rules for them: those of WHATWG Fetch, "HTTP-redirect fetch", for the method, and what may be sent to another
-origin. Does not send requests, and does not know connections or events.
+Owns the rules for it: for the method those of WHATWG Fetch, "HTTP-redirect fetch", and which parts may be sent to
+another origin. It does not send requests, and does not know connections or events.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_REDIRECTS: Final = 20
 SENT_ANYWHERE: Final = frozenset(
     {b"accept", b"accept-encoding", b"accept-language", b"cache-control", b"connection", b"user-agent"}
 )
-"""The headers that go to another origin as well: they describe the client, not the user."""
+"""The headers that are also sent to another origin: they describe the client, not the user."""
 
 DESCRIBE_THE_BODY: Final = frozenset(
     {
@@ -41,16 +41,16 @@ MADE_FOR_EACH_REQUEST: Final = frozenset({b"cookie", b"host"})
 class Redirects:
     """The redirects of one attempt.
 
-    A server that redirects chooses the address. What the user has given for one origin is not sent to another one: the
-    credentials, the cookies that are not bound to a domain, the user's own headers, the id of the last event (which may
-    tell what the user has read), and the body. An id or a token cannot be told from a harmless header by its name, so
-    only the headers in `SENT_ANYWHERE` are sent. This also holds after another redirect back to the first origin, whose
-    URL the second server has chosen. The change from `http` to `https` on the same host, with the default ports, is not
-    another origin here: it only makes the same server safer to talk to.
+    The server that redirects chooses the next URL. So what the user has provided for one origin is not sent to another:
+    credentials, cookies that are not bound to a domain, the user's own headers, the id of the last event (which may
+    reveal what the user has read), and the body. The name of a header does not tell whether its value is secret, so
+    only the headers in `SENT_ANYWHERE` are sent. The same applies after a redirect back to the first origin, because
+    the second server has chosen that URL. A change from `http` to `https` on the same host, with the default ports,
+    does not count as another origin: it only makes the connection to the same server safer.
 
     Args:
-        label: How errors name the source.
-        client: Its cookies are sent.
+        label: The source's name in errors.
+        client: The client whose cookies are sent.
         request: The first request.
         own_cookies: Whether the user has given a `Cookie` header, which replaces the client's cookies.
     """
@@ -63,10 +63,10 @@ class Redirects:
         self.at_home = True
 
     def follow(self, status: int, location: httpx2.URL) -> None:
-        """Replace `request` by the one that a redirect asks for.
+        """Replace `request` with the one to the location of a redirect.
 
         Raises:
-            ConnectionFailed: The location cannot be asked, or the request has a body that must not be sent there.
+            ConnectionFailed: The location is not an HTTP URL, or the request has a body that must not be sent there.
         """
         last = self.request
         if location.scheme not in ("http", "https"):
@@ -77,7 +77,7 @@ class Redirects:
         if content and not self.at_home:
             raise ConnectionFailed(
                 self._label,
-                f"redirected ({status}) to {label_of(location)}, another origin, where the request's body is not sent: "
+                f"redirected ({status}) to {label_of(location)}: the request's body is not sent to another origin; "
                 "use that URL if you trust it",
             )
         self.request = httpx2.Request(
@@ -103,7 +103,7 @@ class Redirects:
                 yield name, value
 
     def _cookies(self) -> httpx2.Cookies:
-        """The client's cookies, which are sent if the domain fits. One that the user made has none, and fits all."""
+        """The client's cookies. httpx2 sends those that match the domain; one without a domain would match all."""
         if self.at_home:
             return self._client.cookies
         bound = httpx2.Cookies()
@@ -121,7 +121,7 @@ class Redirects:
 
 
 def _method_after(status: int, method: str) -> str:
-    """The method of the next request; one that changes has no body any more."""
+    """The method of the next request. If it changes, the body is dropped."""
     if status in (301, 302) and method == "POST":
         return "GET"
     if status == 303 and method not in ("GET", "HEAD"):
@@ -130,7 +130,7 @@ def _method_after(status: int, method: str) -> str:
 
 
 def _same_server(url: httpx2.URL, location: httpx2.URL) -> bool:
-    """Whether it is the same origin, or the same host by HTTPS in place of HTTP."""
+    """Whether the location has the same origin, or the same host with HTTPS in place of HTTP."""
     here, there = url.origin, location.origin
     upgrade = ("http", here.host, 80, "https", 443) == (here.scheme, there.host, here.port, there.scheme, there.port)
     return here == there or upgrade

@@ -1,7 +1,7 @@
-"""`EventSource`: one stream of events over as many connections as it takes.
+"""`EventSource`: one stream of events, over as many connections as needed.
 
-Owns the state of a source: its connection, its place in the stream, what it has received and not yet given. Must not
-know HTTP, nor how long to wait.
+Owns the state of a source: its connection, its position in the stream, and the events that have been received but not
+yet returned. It must not know HTTP, or how long to wait before the next attempt.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class ReadyState(enum.IntEnum):
-    """Where a source stands, with the numbers of WHATWG HTML, 9.2.2."""
+    """The state of a source, with the numbers of WHATWG HTML, 9.2.2."""
 
     CONNECTING = 0
     OPEN = 1
@@ -43,43 +43,44 @@ class ReadyState(enum.IntEnum):
 
 
 class EventSource:
-    """Reads a stream of Server-Sent Events, and connects again where that helps.
+    """Reads a stream of Server-Sent Events, and reconnects when the connection is lost.
 
-    Use it in `async with`: to enter it is to connect, for as long as it takes; to leave it closes everything.
-    Iterating gives each event once, as a `ServerSentEvent` whose `data` is text and whose `id` is the last one so far.
-    Iteration ends when the server says that the stream is over: by a 204, or by this library's `Done()`.
+    Use it in `async with`: entering it connects, however long that takes, and leaving it closes everything. Iterating
+    returns each event once, as a `ServerSentEvent` whose `data` is text and whose `id` is the last id so far. Iteration
+    ends when the server ends the stream for good: with a 204, or with this library's `Done()`.
 
-    There is no background task: bytes are read when the next event is asked for, so a reader that is slow slows the
-    server down. Any wait may be cancelled. A wait for an event that is cancelled closes the connection, and the next
-    one connects at once, with the last id. One task at a time may iterate. Any task may call `aclose`, which ends the
+    There is no background task: bytes are read when the next event is requested, so a slow reader slows the server
+    down. Every wait can be cancelled. Cancelling the wait for an event closes the connection, and the next one
+    reconnects immediately, with the last id. One task at a time may iterate. Any task may call `aclose`, which ends the
     iteration for good.
 
     Args:
-        url: The stream's address.
-        method: `GET`, or `POST` if there is a body, unless named.
-        headers: More request headers. They replace the defaults (`Accept: text/event-stream`, …).
-        content: A body, which is sent again with each connection.
-        json: A body to be written as JSON, as events' data are.
-        last_event_id: Go on after this event.
-        client: Make requests with this client, which stays open. Its time-outs and its `follow_redirects` do not
-            count here. Without it each connection has a client of its own that speaks HTTP/1.1 and 2.
-        ssl_context: Whom to trust, where no `client` is given; the system decides otherwise.
-        retry: When to connect again.
-        connect_timeout: How long an attempt may take up to the response's headers, in seconds.
-        read_timeout: After how many seconds of silence the server counts as gone; None (the default) for never. Choose
-            some times its heartbeat.
-        max_event_size: The most bytes of an unfinished event that are held. A larger one ends the source, as it
-            would come again after a reconnect.
+        url: The URL of the stream.
+        method: The HTTP method; by default `GET`, or `POST` if there is a body.
+        headers: Additional request headers. They replace the defaults (`Accept: text/event-stream`, …).
+        content: The request's body. It is sent again with each connection.
+        json: A value that is sent as the body, encoded as JSON in the same way as the data of events.
+        last_event_id: The id of the event after which to start.
+        client: The client that makes the requests. It is not closed. Its time-outs and its `follow_redirects` are
+            ignored. By default, each connection has a new client, which speaks HTTP/1.1 and HTTP/2.
+        ssl_context: The trusted certificates, if there is no `client`; by default those of the system.
+        retry: When to reconnect.
+        connect_timeout: How long an attempt may take until the response's headers arrive, in seconds.
+        read_timeout: The number of seconds without data after which the connection counts as lost; None (the default)
+            for no limit. Choose a few times the interval of the server's heartbeat.
+        max_event_size: The largest event that is accepted, in bytes. A larger one ends the source, because the server
+            would send it again after a reconnect.
         on_open: Called each time a stream has opened.
-        on_retry: Called with each error after which there will be another attempt, and the seconds until then.
-            Without it they are logged as warnings. What it raises ends the wait and reaches the task that iterates.
+        on_retry: Called with each error after which there will be another attempt, and the number of seconds until
+            then. By default they are logged as warnings. An exception that it raises ends the wait, and propagates to
+            the task that iterates.
 
     Raises:
         ValueError: A header or the `last_event_id` cannot be sent, a limit is not positive, or `content` and `json` are
             both given.
     """
 
-    def __init__(  # noqa: PLR0913 - each says a thing of its own
+    def __init__(  # noqa: PLR0913 - independent options
         self,
         url: str | httpx2.URL,
         *,
@@ -104,7 +105,7 @@ class EventSource:
         if max_event_size < 1:
             raise ValueError(f"max_event_size must be at least 1 byte, not {max_event_size!r}")
         if last_event_id and header_value(last_event_id) is None:
-            raise ValueError(f"no header can carry the last_event_id {last_event_id[:80]!r}")
+            raise ValueError(f"the last_event_id {last_event_id[:80]!r} cannot be sent in a header")
         subscription = Subscription.of(url, method, headers or {}, content, json)
         self._label = subscription.label
         self._connector = Connector(subscription, connect_timeout, client, ssl_context)
@@ -125,20 +126,20 @@ class EventSource:
 
     @property
     def ready_state(self) -> ReadyState:
-        """Whether it is connecting, open, or closed for good."""
+        """Whether the source is connecting, open, or closed for good."""
         return self._state
 
     @property
     def last_event_id(self) -> str | None:
-        """The id of the event that was given last (the place in the stream); None before the first that has one.
+        """The id of the event that was returned last: the position in the stream. None before the first id.
 
-        Another source that is made with it goes on right after that event.
+        A source that is created with it continues right after that event.
         """
         return self._position
 
     async def __aenter__(self) -> Self:
         if self._entered:
-            raise RuntimeError("an EventSource is entered once; make another, with this one's last_event_id")
+            raise RuntimeError("an EventSource can be entered only once; create another one with its last_event_id")
         self._entered = True
         await self._in_turn(self._connect)
         return self
@@ -173,8 +174,8 @@ class EventSource:
         """The next event.
 
         Raises:
-            ConnectionFailed: The source has failed for good, or `Retry.max_attempts` are used up.
-            EventTooLarge: An event has outgrown `max_event_size`.
+            ConnectionFailed: Reconnecting would not help, or `Retry.max_attempts` is reached.
+            EventTooLarge: An event is larger than `max_event_size`.
         """
         if self._state is ReadyState.CLOSED:
             await trio.lowlevel.checkpoint()
@@ -191,11 +192,11 @@ class EventSource:
                 or the `options.events` of an SSE route.
 
         Returns:
-            An async iterator. It gives a value for each event whose name has a class, and the `ServerSentEvent` itself
-            for others.
+            An async iterator. It returns a value for each event whose name has a class, and the `ServerSentEvent`
+            itself for others.
 
         Raises:
-            TypeError: There is a class that JSON cannot be read into.
+            TypeError: One of the classes cannot be decoded from JSON.
         """
         return Values(self, ValueReader(classes).read)
 
@@ -211,7 +212,7 @@ class EventSource:
                 return await function()
             finally:
                 if self._state is ReadyState.CLOSED:
-                    await self._drop()  # noqa: ASYNC102 - what is closed has a shield with a time limit itself
+                    await self._drop()  # noqa: ASYNC102 - it has a shield with a time limit
 
     async def _connect(self) -> None:
         while self._state is ReadyState.CONNECTING:
@@ -244,7 +245,7 @@ class EventSource:
             self._end()
             raise
         except BaseException:
-            await self._drop()  # noqa: ASYNC102 - what is closed has a shield with a time limit itself
+            await self._drop()  # noqa: ASYNC102 - it has a shield with a time limit
             raise
 
     async def _open(self) -> None:
@@ -262,14 +263,14 @@ class EventSource:
             self._on_open()
 
     async def _read(self, connection: Connection) -> None:
-        self._take(b"")  # an event that is too large is told before there is more of it
+        self._take(b"")  # raises if an event is too large, before more of it is read
         chunk = None
         with self._turn.interruptible(self._silence) as limit:
             chunk = await connection.receive()
         if self._state is ReadyState.CLOSED:
             return
         if limit.cancelled_caught:
-            raise ConnectionLost(self._label, f"nothing came for {self._silence:g} s")
+            raise ConnectionLost(self._label, f"received nothing for {self._silence:g} s")
         if chunk is not None:
             self._take(chunk)
         elif self._retry.after_end:
@@ -288,10 +289,10 @@ class EventSource:
             self._pending.extend(events)
             self._backoff.succeeded()
         else:
-            self._position = self._decoder.last_event_id  # an id may come without an event
+            self._position = self._decoder.last_event_id  # an id can arrive without an event
 
     async def _recover(self, error: ConnectionFailed) -> None:
-        """Wait until the next attempt. Of a source that has been closed meanwhile, an error does not matter."""
+        """Wait until the next attempt, unless the source has been closed in the meantime."""
         if self._state is ReadyState.CLOSED:
             return
         seconds = self._backoff.wait_after(error)
@@ -318,7 +319,7 @@ class EventSource:
 
 
 class Values(Generic[T]):
-    """The values of a source's events; see `EventSource.values`."""
+    """Iterates over the values of a source's events; see `EventSource.values`."""
 
     def __init__(self, source: EventSource, read: Callable[[ServerSentEvent], T | ServerSentEvent]) -> None:
         self._source = source
@@ -331,7 +332,7 @@ class Values(Generic[T]):
         """The next value.
 
         Raises:
-            UnreadableEvent: The data do not fit their class. The event counts as given: iterating again goes on
+            UnreadableEvent: The data do not fit their class. The event counts as returned: iterating again continues
                 after it.
             ConnectionFailed: As for the source.
             EventTooLarge: As for the source.

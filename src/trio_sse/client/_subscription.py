@@ -1,6 +1,6 @@
-"""The request that a source makes again and again, each time with another Last-Event-ID.
+"""The request that a source repeats, each time with the id of the last event.
 
-Owns the request as data: its method, headers and body. Does not know connections or time.
+Owns the request as data: its method, headers and body. It does not know connections or time.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ __all__ = ("NO_BODY", "NoBody", "Subscription", "header_value", "label_of")
 logger = logging.getLogger("trio_sse.client")
 
 MAX_HEADER_ID: Final = 4096
-"""The longest id that is sent back, in bytes; many servers take 8 kB for all headers together."""
+"""The longest id that is sent back, in bytes. Many servers accept 8 kB for all headers together."""
 
 
 UNSENDABLE: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class NoBody:
-    """The type of `NO_BODY`, which means that no JSON was given, while None is JSON's null."""
+    """The type of `NO_BODY`, which means that no JSON was given. None is JSON's null."""
 
     def __repr__(self) -> str:
         return "NO_BODY"
@@ -39,9 +39,9 @@ NO_BODY: Final = NoBody()
 
 
 def header_value(text: str) -> bytes | None:
-    """The UTF-8 of a text (WHATWG HTML, 9.2.3), as a header's value. None if a header cannot carry it.
+    """A text as the value of a header, in UTF-8 (WHATWG HTML, 9.2.3); None if it cannot be sent in one.
 
-    Control characters are not allowed (RFC 9110, 5.5), and blanks at the ends would be stripped on the way.
+    Control characters are not allowed (RFC 9110, 5.5), and the recipient removes blanks at the ends.
     """
     value = text.encode("utf-8", "replace")
     sendable = len(value) <= MAX_HEADER_ID and not UNSENDABLE.search(value) and value == value.strip(b" \t")
@@ -49,18 +49,18 @@ def header_value(text: str) -> bytes | None:
 
 
 def label_of(url: httpx2.URL) -> str:
-    """How errors and log lines name a URL: without user, password, query and fragment, which may hold secrets."""
+    """A URL as errors and log lines show it: without user, password, query and fragment, which may hold secrets."""
     return escape(str(url.copy_with(userinfo=b"", query=None, fragment=None)))
 
 
 @attrs.frozen
 class Subscription:
-    """A request that can be made any number of times.
+    """A request that can be sent any number of times.
 
     Attributes:
-        url: Where the stream is.
+        url: The URL of the stream.
         method: The HTTP method.
-        headers: All headers but `Last-Event-ID`, with names in lower case.
+        headers: All headers except `Last-Event-ID`, with names in lower case.
         content: The body, if there is one.
     """
 
@@ -78,7 +78,7 @@ class Subscription:
         content: str | bytes | None,
         json: object,
     ) -> Subscription:
-        """Check the parts of a request and put them together.
+        """Check the parts of a request, and combine them.
 
         Raises:
             ValueError: A header cannot be sent, or `content` and `json` are both given.
@@ -97,7 +97,7 @@ class Subscription:
 
     @property
     def label(self) -> str:
-        """How errors and log lines name it."""
+        """Its URL as errors and log lines show it."""
         return label_of(self.url)
 
     @property
@@ -106,12 +106,14 @@ class Subscription:
         return any(name == b"cookie" for name, _ in self.headers)
 
     def headers_from(self, last_event_id: str | None) -> list[tuple[bytes, bytes]]:
-        """The headers of a request for the events after one."""
+        """The headers of a request for the events after this id."""
         headers = list(self.headers)
         if last_event_id:
             value = header_value(last_event_id)
             if value is None:
-                logger.warning("%s: no header can carry the id %.80r; asking without it", self.label, last_event_id)
+                logger.warning(
+                    "%s: the id %.80r cannot be sent in a header; requesting without it", self.label, last_event_id
+                )
             else:
                 headers.append((b"last-event-id", value))
         return headers
@@ -119,7 +121,7 @@ class Subscription:
 
 def _checked(name: str, value: str) -> bytes:
     if not TOKEN.fullmatch(name):
-        raise ValueError(f"{name!r} is not a header's name")
+        raise ValueError(f"{name!r} is not a header name")
     if name.lower() == "last-event-id":
         raise ValueError("pass last_event_id=… instead of the header Last-Event-ID, which changes with each event")
     encoded = value.encode()

@@ -1,6 +1,6 @@
 """From events to values of the classes that a route declares.
 
-Owns the reading of an event's data. Does not know where the events come from.
+Owns the decoding of an event's data. It does not know where events come from.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class ValueReader(Generic[T]):
     """Reads the data of events by their names.
 
     Raises:
-        TypeError: JSON cannot be read into one of the classes.
+        TypeError: One of the classes cannot be decoded from JSON.
     """
 
     def __init__(self, classes: EventTypes[T]) -> None:
@@ -34,7 +34,7 @@ class ValueReader(Generic[T]):
             self._readers[name] = (cls, _reader(cls))
 
     def read(self, event: ServerSentEvent) -> T | ServerSentEvent:
-        """The value of an event; the event itself, if there is no class for its name.
+        """The value of an event; the event itself if there is no class for its name.
 
         Raises:
             UnreadableEvent: The data do not fit the class.
@@ -52,7 +52,7 @@ class ValueReader(Generic[T]):
 def _reader(cls: type[T]) -> Callable[[str], T]:
     if isinstance(msgspec.inspect.type_info(cls), msgspec.inspect.CustomType) and not issubclass(cls, str):
         raise TypeError(f"{cls.__name__} is a plain class; make it an attrs class or a dataclass")
-    if issubclass(cls, str):  # a str is sent as it is, not as JSON
+    if issubclass(cls, str):  # a str is sent as plain text, not as JSON
         return _text_reader(cls)
     return msgspec.json.Decoder(cls).decode
 
