@@ -49,7 +49,8 @@ def _ready() -> Response:
 
 def _check_room(request: Request, statistics: Callable[[], Statistics]) -> None:
     # This is a step, because the handler does not run for HEAD.
-    refusal = server_refusal(request.scope.get("extensions", {}).get(EXTENSION))
+    extension = request.scope.get("extensions", {}).get(EXTENSION)
+    refusal = None if extension is None else server_refusal(extension)
     if refusal is None and statistics().full:
         refusal = StreamLimitReached()
     if refusal is not None:  # without `retry`, so that the statistics do not count it as a refused client

@@ -68,8 +68,7 @@ def _find(app: CompiledApp, request: Request, extension: ServerExtension | None)
     if request.last_event_id == DONE_ID and isinstance(route, SSE):
         # The stream has said Done(), and an EventSource reconnects all the same: 204 is what stops it.
         raise NoContent(headers={"cache-control": "no-store"})
-    refusal = None if route.answers_during_shutdown else server_refusal(extension)
-    if refusal is not None:
+    if extension is not None and not route.answers_during_shutdown and (refusal := server_refusal(extension)):
         raise refusal
     return match
 

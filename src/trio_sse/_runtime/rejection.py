@@ -88,10 +88,8 @@ def label_of(error: HTTPException) -> str:
     return error.label if isinstance(error, _Own) else "app"
 
 
-def server_refusal(extension: ServerExtension | None) -> ServiceUnavailable | None:
+def server_refusal(extension: ServerExtension) -> ServiceUnavailable | None:
     """Why the server takes no requests at present, or None if it takes them."""
-    if extension is None:
-        return None
     if extension.drain.draining.is_set():
         return ShuttingDown()
     return NoConnectionLeft() if extension.overloaded else None
