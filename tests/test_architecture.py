@@ -37,6 +37,9 @@ ONLY_IN = {"hypercorn": ("_server",), "httpx2": ("client", "cli"), "prometheus_c
 """Libraries, each with the rooms that may import it."""
 
 
+PAGE = (SOURCE.parent.parent / "docs/explanation/architecture.md").read_text("utf-8")
+
+
 def name_of(file: Path) -> str:
     parts = file.relative_to(SOURCE).with_suffix("").parts
     return ".".join(part for part in parts if part != "__init__")
@@ -79,6 +82,30 @@ def floor_of(module: str) -> int:
 
 def test_the_table_has_every_room_and_no_other() -> None:
     assert sorted(room for rooms in ROOMS for room in rooms) == sorted({room_of(module) for module in FILES})
+
+
+def test_the_page_on_the_architecture_shows_the_rooms() -> None:
+    lines = [" ".join(room or "trio_sse" for room in rooms) for rooms in reversed(ROOMS)]
+    assert "```text\n" + "\n".join(lines) + "\n```" in PAGE
+    rows = "".join(re.findall(r"^\| (`[^|]*) \| [^|]*\.[^|]* \|$", PAGE, re.MULTILINE))
+    described = set(re.findall(r"`(\w+)`", rows))
+    assert described == {room for rooms in ROOMS for room in rooms} - {"", "__main__"}
+
+
+PLACES = re.findall(r"(?:^\|[^|\n]*\| |, )`([\w/]+\.py)`( \(`\w+`\))?", PAGE, re.MULTILINE)
+"""The files in the table of where to change what, each with the name in brackets after it."""
+
+
+@pytest.mark.parametrize(("file", "rest"), PLACES)
+def test_what_the_page_says_where_to_change_is_there(file: str, rest: str) -> None:
+    tree = ast.parse((SOURCE / file).read_text("utf-8"))
+    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    names |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+    assert rest == "" or rest.strip(" (`)") in names
+
+
+def test_the_page_says_of_many_things_where_to_change_them() -> None:
+    assert len(PLACES) > 25
 
 
 @pytest.mark.parametrize("module", FILES)
