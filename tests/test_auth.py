@@ -781,7 +781,7 @@ async def test_a_stream_ends_when_its_principal_expires(when: Any, autojump_cloc
     with trio.fail_after(100):
         reply = await TestClient(app).get("/", headers=headers)
     assert trio.current_time() == pytest.approx(60)
-    assert reply.body == b":\n\ndata: ada\n\nevent: stream-expired\ndata: null\n\n"
+    assert reply.body == b":\ndata: ada\n\nevent: stream-expired\ndata: null\n\n"
     again = await TestClient(app).get("/", headers=headers)
     assert again.headers["www-authenticate"] == 'Bearer realm="app", error="invalid_token"'
 
@@ -793,7 +793,7 @@ async def test_a_principal_that_never_expires_keeps_its_stream(autojump_clock: M
 
     app = App().add(SSE("/").use(user=bearer(User)).heartbeat(None).handle(stream))
     reply = await TestClient(app).get("/", headers={"authorization": "Bearer ada"})
-    assert reply.body == b":\n\ndata: done\n\n"
+    assert reply.body == b":\ndata: done\n\n"
 
 
 async def test_a_plain_request_is_not_cut_off(autojump_clock: MockClock) -> None:

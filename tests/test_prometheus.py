@@ -99,7 +99,7 @@ async def test_the_metrics_of_streams(accept: str | None, autojump_clock: MockCl
     async with client.stream("/rooms/blue") as stream:
         await stream.event()
         reply = await client.get("/metrics", headers={} if accept is None else {"accept": accept})
-    hello = float(len(b":\n\ndata: hello\n\n"))
+    hello = float(len(b":\ndata: hello\n\n"))
     error = b'event: stream-error\ndata: {"title":"Internal Server Error","status":500}\n\n'
     samples = of_ours(samples_of(reply))
     failed_bytes = samples.pop(key("trio_sse_sent_bytes_total", route="SSE /fails"))

@@ -86,6 +86,12 @@ async def test_the_servers_retry_is_honoured_and_stays(autojump_clock: MockClock
     assert await run(server) == near(0.5, 0.5, 0.5, 9)
 
 
+@pytest.mark.parametrize("body", [b"retry: 500\n", b":\nretry: 500\r", b"data: a\n\nretry: 500\n:\ndata: cut sho"])
+async def test_the_servers_retry_needs_no_blank_line(body: bytes, autojump_clock: MockClock) -> None:
+    assert await run(Server(streaming(body), GONE)) == near(0.5)
+    assert await run(Server(streaming(body, httpx2.ReadError("reset")), GONE)) == near(0.5)
+
+
 async def test_the_servers_retry_is_the_unit_of_the_random_part(autojump_clock: MockClock) -> None:
     server = Server(streaming(b"retry: 500\n\n"), REFUSED, REFUSED, GONE)
     assert await run(server, jitter=max) == pytest.approx([1, 1.5, 2.5], abs=0.05)

@@ -138,7 +138,6 @@ HTTPX_SSE_DIFFERENCES: Final[Mapping[str, str]] = {
             "digits are a reconnection time",
             "a reconnection time without its line end is discarded",
             "an id alone counts for what follows",
-            "a reconnection time alone is not an event",
             "a name alone is not an event",
         ),
         "a blank line yields an event without data after a name, a retry or an id, also the id of an earlier event",

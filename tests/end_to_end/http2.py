@@ -15,6 +15,7 @@ import trio
 from h2.settings import SettingCodes
 
 from .serving import Certificate
+from .sockets import cut_frame
 
 __all__ = ("Http2Peer", "connected_by_http2", "upgraded_to_http2")
 
@@ -110,17 +111,16 @@ class Http2Peer:
 
     async def event(self, id: int) -> dict[str, str]:
         """Take one event; comments are passed over."""
-        while True:
-            await self.received(id, b"\n\n")
-            event = self.event_nowait(id)
-            if event is not None:
-                return event
+        while (event := self.event_nowait(id)) is None:
+            if id in self._ended:
+                raise EOFError(bytes(self._bodies[id]))
+            await self.read()
+        return event
 
     def event_nowait(self, id: int) -> dict[str, str] | None:
         """Take one event, if one has come already."""
-        while b"\n\n" in self._bodies[id]:
-            frame, _, rest = self._bodies[id].partition(b"\n\n")
-            self._bodies[id] = rest
+        while (found := cut_frame(bytes(self._bodies[id]))) is not None:
+            frame, self._bodies[id] = found[0], bytearray(found[1])
             fields = dict(line.split(": ", 1) for line in frame.decode().split("\n") if not line.startswith(":"))
             if fields:
                 return fields

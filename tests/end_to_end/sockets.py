@@ -1,6 +1,6 @@
 """A minimal HTTP/1.1 client that can do what well-behaved ones cannot: reset, half close, stop reading.
 
-It shares no code with the library: a frame is what lies between two blank lines.
+It shares no code with the library.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import attrs
 import trio
 
-__all__ = ("Head", "Peer", "Truncated", "connected")
+__all__ = ("Head", "Peer", "Truncated", "connected", "cut_frame")
 
 
 class Truncated(Exception):
@@ -28,6 +28,17 @@ class Head:
 
     status: int
     headers: Mapping[str, str]
+
+
+def cut_frame(body: bytes) -> tuple[bytes, bytes] | None:
+    """Split off the first frame: an event with its blank line, or the line of a comment or of a lone `retry`.
+
+    Returns:
+        The frame without its end, and the rest; None if no frame is complete.
+    """
+    end = b"\n" if body.startswith((b":", b"retry:")) else b"\n\n"
+    frame, found, rest = body.partition(end)
+    return (frame, rest) if found else None
 
 
 class Peer:
@@ -93,13 +104,13 @@ class Peer:
         return self._take(size + 2)[:-2]
 
     async def frame(self) -> str:
-        """Read one frame of an event stream: an event, or a comment."""
-        while b"\n\n" not in self._body:
+        """Read one frame of an event stream; see `cut_frame`."""
+        while (found := cut_frame(bytes(self._body))) is None:
             chunk = await self.chunk()
             if not chunk:
                 raise EOFError("the stream has ended in order")
             self._body += chunk
-        frame, _, rest = self._body.partition(b"\n\n")
+        frame, rest = found
         self._body = bytearray(rest)
         return frame.decode()
 

@@ -129,7 +129,7 @@ async def test_a_stream_ends_in_order_when_its_token_expires(http2: bool, certif
         response = await client.get(f"{server.url}/token", headers={"authorization": "Bearer abc"})
         assert LASTS - 0.1 < trio.current_time() - started < LASTS + 3
         assert response.http_version == ("HTTP/2" if http2 else "HTTP/1.1")
-        assert response.text == ":\n\nevent: welcome\nid: abc\ndata: abc\n\nevent: stream-expired\ndata: null\n\n"
+        assert response.text == ":\nevent: welcome\nid: abc\ndata: abc\n\nevent: stream-expired\ndata: null\n\n"
         assert (await client.get(f"{server.url}/password")).status_code == 401, "the connection is good for more"
     assert house.reasons == ["expired"]
 

@@ -128,7 +128,7 @@ async def test_a_request_that_comes_too_late_is_turned_away() -> None:
         assert b"The server is shutting down." in await plain.body(head)
         head = await source.get("/", accept="text/event-stream")
         assert head.status == 200
-        assert re.fullmatch(rb"retry: \d{4}\n\n", await source.body(head))
+        assert re.fullmatch(rb"retry: \d{4}\n", await source.body(head))
         assert (await used.get("/hello")).status == 503
         assert await idle.ended() == b""
         assert await open_one.event() == {"data": "the last word"}

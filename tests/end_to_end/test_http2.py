@@ -400,7 +400,7 @@ async def test_events_go_through_a_window_of_one_byte() -> None:
             if peer.size(id) > size and not peer.has_ended(id):
                 await peer.widen(1, id)
             size = peer.size(id)
-        assert await peer.whole(id) == b":\n\ndata: all\n\n"
+        assert await peer.whole(id) == b":\ndata: all\n\n"
 
 
 async def short() -> AsyncIterator[Any]:

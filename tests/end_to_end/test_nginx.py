@@ -374,7 +374,7 @@ async def test_without_a_server_an_eventsource_is_told_to_come_back(proxied: Pro
     async with proxied(f"127.0.0.1:{free_port()}") as front, connected(front, certificate) as peer:
         head = await peer.get("/stream", accept="text/event-stream")
         assert (head.status, head.headers["content-type"]) == (200, "text/event-stream")
-        assert await peer.body(head) == b"retry: 3000\n\n"
+        assert await peer.body(head) == b"retry: 3000\n"
         head = await peer.get("/name")
         assert (head.status, head.headers["retry-after"]) == (503, "3")
 
@@ -445,7 +445,7 @@ async def test_a_refusal_passes_as_it_is(
         assert json.loads(await peer.body(head))["status"] == status
         head = await peer.get("/stream", accept="text/event-stream")
         assert (head.status, head.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
-        assert await peer.body(head) == b"retry: 2000\n\n"
+        assert await peer.body(head) == b"retry: 2000\n"
 
 
 @within(10)

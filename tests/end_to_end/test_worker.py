@@ -181,7 +181,7 @@ async def test_requests_that_come_together_are_answered_in_order() -> None:
         await peer.send(b"".join(b"GET %b HTTP/1.1\r\nhost: x\r\n\r\n" % path for path in (b"/short", b"/hello") * 3))
         for _ in range(3):
             head = await peer.head()
-            assert await peer.body(head) == b":\n\ndata: one\n\ndata: two\n\n"
+            assert await peer.body(head) == b":\ndata: one\n\ndata: two\n\n"
             assert json.loads(await peer.body(await peer.head())) == {"hello": "world"}
 
 
@@ -384,7 +384,7 @@ async def test_a_stream_for_http_1_0_ends_with_the_connection_and_has_no_chunks(
         head = await peer.head()
         assert head.status == 200
         assert "transfer-encoding" not in head.headers
-        assert await peer.ended() == b":\n\ndata: one\n\ndata: two\n\n"
+        assert await peer.ended() == b":\ndata: one\n\ndata: two\n\n"
 
 
 @within(10)
@@ -436,7 +436,7 @@ async def test_http_1_1_is_spoken_over_tls(certificate: Certificate) -> None:
         peer = by_tls(raw, certificate)
         for _ in range(2):
             head = await peer.get("/short")
-            assert await peer.body(head) == b":\n\ndata: one\n\ndata: two\n\n"
+            assert await peer.body(head) == b":\ndata: one\n\ndata: two\n\n"
             assert await peer.json("/hello") == {"hello": "world"}
 
 
@@ -643,8 +643,8 @@ async def test_what_stands_between_the_app_and_the_server_sees_every_part() -> N
         await APP(scope, receive, change)
 
     async with serving(upper) as server, connected(server.port) as peer:
-        assert await peer.body(await peer.get("/short")) == b":\n\nDATA: ONE\n\nDATA: TWO\n\n"
-    assert b"".join(seen) == b":\n\ndata: one\n\ndata: two\n\n"
+        assert await peer.body(await peer.get("/short")) == b":\nDATA: ONE\n\nDATA: TWO\n\n"
+    assert b"".join(seen) == b":\ndata: one\n\ndata: two\n\n"
 
 
 # -- fairness

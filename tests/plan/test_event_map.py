@@ -64,7 +64,7 @@ def written(item: Any) -> bytes:
         (ServerSentEvent(data=Tick(1)), b'event: tick\ndata: {"count":1}\n\n'),
         (ServerSentEvent(data=Tick(1), id="7"), b'event: tick\ndata: {"count":1}\nid: 7\n\n'),
         (ServerSentEvent(data=Tick(1), event="other"), b'event: other\ndata: {"count":1}\n\n'),
-        (ServerSentEvent(comment="hello"), b": hello\n\n"),
+        (ServerSentEvent(comment="hello"), b": hello\n"),
         (ServerSentEvent(data="plain"), b"data: plain\n\n"),
     ],
 )

@@ -22,7 +22,7 @@ from trio_sse.testing import TestClient, TestStream
 from trio_sse.wire import DONE_ID
 
 EVENT_SOURCE = {"accept": "text/event-stream"}
-RETRY = re.compile(rb"retry: (\d+)\n\n")
+RETRY = re.compile(rb"retry: (\d+)\n")
 
 CountAs = Callable[[Hashable], None]
 
@@ -609,11 +609,11 @@ async def test_an_error_may_say_itself_when_to_come_back(autojump_clock: MockClo
 
     client = TestClient(app_of(Limits(), closed))
     assert (await client.get("/", headers={"x-when": "600"})).headers["retry-after"] == "600"
-    assert (await client.get("/", headers={"x-when": "600", **EVENT_SOURCE})).body == b"retry: 600000\n\n"
+    assert (await client.get("/", headers={"x-when": "600", **EVENT_SOURCE})).body == b"retry: 600000\n"
     date = "Wed, 21 Oct 2015 07:28:00 GMT"
     reply = await client.get("/", headers={"x-when": date, **EVENT_SOURCE})
     assert RETRY.fullmatch(reply.body)
-    assert reply.body != b"retry: 600000\n\n"
+    assert reply.body != b"retry: 600000\n"
 
 
 async def test_a_plain_route_may_ask_too(autojump_clock: MockClock) -> None:

@@ -1016,7 +1016,7 @@ async def test_an_empty_batch_writes_nothing_and_is_a_checkpoint(autojump_clock:
         await trio.lowlevel.checkpoint()
         stream.disconnect()
         await stream.ended()
-    assert stream.writes == [b":\n\n"]
+    assert stream.writes == [b":\n"]
 
 
 async def test_a_tight_handler_does_not_starve_others_even_if_send_is_no_checkpoint(autojump_clock: MockClock) -> None:

@@ -22,7 +22,7 @@ from trio_sse.testing import TestClient, TestStream
 
 EPOCH = 1_000_000.0
 EXPIRED = b"event: stream-expired\ndata: null\n\n"
-START = b":\n\n"
+START = b":\n"
 
 ExpireAt = Callable[[Any], None]
 

@@ -29,7 +29,7 @@ async def test_a_generator_starts_the_response_before_its_body_is_entered(autoju
         await stream.started()
         await wait_all_tasks_blocked()
         assert stream.status == 200
-        assert stream.writes == [b":\n\n"]
+        assert stream.writes == [b":\n"]
 
 
 async def test_the_retry_time_is_the_first_frame(autojump_clock: MockClock) -> None:
@@ -39,7 +39,7 @@ async def test_the_retry_time_is_the_first_frame(autojump_clock: MockClock) -> N
     client = TestClient(App().add(SSE("/").retry(2500).handle(handler)))
     async with client.stream("/") as stream:
         await stream.ended()
-    assert stream.writes[0] == b"retry: 2500\n\n"
+    assert stream.writes[0] == b"retry: 2500\n"
 
 
 async def test_the_headers_of_a_stream() -> None:

@@ -13,7 +13,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from trio_sse import SSE, App, Get
 from trio_sse.testing import TestClient
 
-BEAT = b":\n\n"
+BEAT = b":\n"
 
 
 async def quiet() -> AsyncIterator[Any]:

@@ -347,7 +347,7 @@ async def test_a_generator_with_a_nursery_that_is_closed_early_ends_its_stream(h
     async with TestClient(App().add(SSE("/").handle(handler))).stream("/") as stream:
         await stream.ended()
         kept = stream.claim_error()
-    assert stream.raw == b":\n\ndata: 0\n\n" + LAST_FRAME
+    assert stream.raw == b":\ndata: 0\n\n" + LAST_FRAME
     assert isinstance(kept.__cause__, BaseExceptionGroup)
     assert "GeneratorExit" in str(kept)
 
@@ -582,7 +582,7 @@ async def test_no_content_after_the_start_ends_the_stream_for_good(
     app = App().add(SSE("/").use(error=step).handle(handler))
     reply = await TestClient(app).get("/")
     events = b"" if handler is at_once else b"data: 1\n\n"
-    assert (reply.status, reply.body) == (200, b":\n\n" + events + DONE)
+    assert (reply.status, reply.body) == (200, b":\n" + events + DONE)
     assert len(seen) == 1, "the steps are told, so that they commit nothing"
     assert caplog.messages == []
     assert app.statistics().routes["SSE /"].ended == {"finished": 1}
@@ -596,7 +596,7 @@ async def test_no_content_of_a_step_that_is_left_ends_the_stream_for_good(error:
         yield
         raise error
 
-    assert (await TestClient(App().add(SSE("/").use(step).handle(stream))).get("/")).body == b":\n\ndata: 1\n\n" + DONE
+    assert (await TestClient(App().add(SSE("/").use(step).handle(stream))).get("/")).body == b":\ndata: 1\n\n" + DONE
 
 
 @NO_CONTENT

@@ -81,7 +81,7 @@ async def test_an_idle_stream_ends_at_once_and_in_order(policy: Policy, autojump
     assert stream.complete
     assert (record.reason, record.drained, record.ended_at) == (AbortReason.DRAINING, True, pytest.approx(7))
     assert_told_once(stream)
-    assert re.fullmatch(rb":\n\ndata: hello\n\nretry: \d+\n\n", stream.raw)
+    assert re.fullmatch(rb":\ndata: hello\n\nretry: \d+\n", stream.raw)
 
 
 async def test_finish_tells_at_once_and_ends_at_the_deadline(autojump_clock: MockClock) -> None:
@@ -178,11 +178,11 @@ async def test_hand_over_ends_when_what_is_being_sent_has_been_sent(autojump_clo
         await trio.sleep(1.5)
         client.drain(10)
         await trio.sleep(3)
-        assert (record.ended_at, stream.raw) == (None, b":\n\ndata: 1\n\n")
+        assert (record.ended_at, stream.raw) == (None, b":\ndata: 1\n\n")
         stream.resume()
         await stream.ended()
         assert trio.current_time() == pytest.approx(4.5)
-    assert re.fullmatch(rb":\n\ndata: 1\n\ndata: 2\n\nretry: \d+\n\n", stream.raw)
+    assert re.fullmatch(rb":\ndata: 1\n\ndata: 2\n\nretry: \d+\n", stream.raw)
     assert (record.reason, record.ended_at) == (AbortReason.DRAINING, pytest.approx(4.5))
     assert stream.complete
 
@@ -284,7 +284,7 @@ async def test_finish_tells_after_what_is_being_sent_and_goes_on(autojump_clock:
         await trio.sleep(3)
         stream.resume()
         await stream.ended()
-    assert re.match(rb":\n\ndata: 1\n\ndata: 2\n\nretry: \d+\n\ndata: 3\n\n", stream.raw)
+    assert re.match(rb":\ndata: 1\n\ndata: 2\n\nretry: \d+\ndata: 3\n\n", stream.raw)
     assert (record.reason, record.ended_at) == (AbortReason.DRAINING, pytest.approx(11.5))
     assert_told_once(stream)
     assert stream.complete
@@ -512,7 +512,7 @@ async def test_heartbeats_go_on_until_the_deadline(autojump_clock: MockClock) ->
         await stream.event()
         client.drain(10)
         await stream.ended()
-    assert re.fullmatch(rb":\n\ndata: hello\n\nretry: \d+\n\n:\n\n:\n\n", stream.raw)
+    assert re.fullmatch(rb":\ndata: hello\n\nretry: \d+\n:\n:\n", stream.raw)
 
 
 async def test_a_stream_that_has_told_when_to_reconnect_tells_anew(autojump_clock: MockClock) -> None:
@@ -627,7 +627,7 @@ async def test_late_streams_are_turned_away(autojump_clock: MockClock) -> None:
         await stream.ended()
     assert (stream.status, stream.complete) == (200, True)
     assert stream.headers["content-type"] == "text/event-stream; charset=utf-8"
-    assert re.fullmatch(rb"retry: \d+\n\n", stream.raw)
+    assert re.fullmatch(rb"retry: \d+\n", stream.raw)
     assert_told_once(stream)
     assert record.ended_at is None, "no handler has run"
 

@@ -104,7 +104,7 @@ async def test_heartbeats_are_bytes_and_no_events(autojump_clock: MockClock) -> 
         await trio.sleep(35)
         statistics = app.statistics()
         assert (statistics.events, statistics.bytes) == (1, len(stream.raw))
-        assert len(stream.raw) == len(b":\n\ndata: hello\n\n" + 3 * b":\n\n")
+        assert len(stream.raw) == len(b":\ndata: hello\n\n" + 3 * b":\n")
 
 
 async def ends_by_itself() -> AsyncIterator[Any]:
@@ -318,7 +318,7 @@ async def test_a_stream_is_logged_once_at_its_end(log: pytest.LogCaptureFixture,
         assert lines(log) == []
     [record] = lines(log)
     assert record.levelno == logging.INFO
-    assert record.getMessage() == ("SSE /rooms/:room/events to 192.0.2.1: 12.346 s, 1 events, 16 bytes, client_gone")
+    assert record.getMessage() == ("SSE /rooms/:room/events to 192.0.2.1: 12.346 s, 1 events, 15 bytes, client_gone")
 
 
 async def test_the_same_is_there_for_programs(log: pytest.LogCaptureFixture, autojump_clock: MockClock) -> None:
@@ -334,7 +334,7 @@ async def test_the_same_is_there_for_programs(log: pytest.LogCaptureFixture, aut
         "client": "203.0.113.9",
         "seconds": 2.0,
         "events": 1,
-        "bytes": len(b":\n\ndata: hello\n\n"),
+        "bytes": len(b":\ndata: hello\n\n"),
         "reason": "client_gone",
     }
     assert type(record.reason) is str  # type: ignore[attr-defined]

@@ -27,10 +27,10 @@ EPSILON: Final = 1e-6
 ORDER: Final = ("watcher", "heartbeat", "driver", "task")
 """The order in which tasks run that can continue at the same moment. What the other tasks do may cancel the driver."""
 
-BEAT: Final = b":\n\n"
+BEAT: Final = b":\n"
 DONE: Final = b"event: stream-done\nid: trio-sse.done\ndata: null\n\n"
 EXPIRED: Final = b"event: stream-expired\ndata: null\n\n"
-RETRY: Final = b"retry: 3000\n\n"
+RETRY: Final = b"retry: 3000\n"
 PROBLEM: Final = b'{"title":"Internal Server Error","status":500}'
 ERROR: Final = b"event: stream-error\ndata: " + PROBLEM + b"\n\n"
 

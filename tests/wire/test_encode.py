@@ -99,10 +99,10 @@ def test_any_kind_of_mapping_is_read(make: Any) -> None:
     [
         ({"data": ""}, b"data:\n\n"),
         ({"id": ""}, b"id:\n\n"),
-        ({"comment": ""}, b":\n\n"),
+        ({"comment": ""}, b":\n"),
         ({"data": " x"}, b"data:  x\n\n"),
-        ({"retry": 0}, b"retry: 0\n\n"),
-        ({"retry": MAX_RETRY}, b"retry: 9007199254740991\n\n"),
+        ({"retry": 0}, b"retry: 0\n"),
+        ({"retry": MAX_RETRY}, b"retry: 9007199254740991\n"),
         ({"event": "a:b", "data": "ä€😀"}, "event: a:b\ndata: ä€😀\n\n".encode()),
     ],
 )
@@ -148,7 +148,23 @@ def test_many_events_share_the_json_encoder_that_was_given() -> None:
     assert encode_many([{"data": 1}, {"data": 2}], json=lambda value: f"<{value}>") == b"data: <1>\n\ndata: <2>\n\n"
 
 
-@pytest.mark.parametrize(("text", "wire"), [("", b":\n\n"), ("hi", b": hi\n\n"), ("a\rb", b": a\n: b\n\n")])
+@pytest.mark.parametrize(
+    ("fields", "wire"),
+    [
+        ({"comment": "c"}, b": c\n"),
+        ({"comment": ""}, b":\n"),
+        ({"retry": 5}, b"retry: 5\n"),
+        ({"comment": "c\nd", "retry": 5}, b": c\n: d\nretry: 5\n"),
+        ({"comment": "c", "id": "7"}, b": c\nid: 7\n\n"),
+        ({"retry": 5, "event": "e"}, b"event: e\nretry: 5\n\n"),
+        ({"retry": 5, "data": ""}, b"retry: 5\ndata:\n\n"),
+    ],
+)
+def test_what_is_no_event_has_no_blank_line(fields: dict[str, Any], wire: bytes) -> None:
+    assert encode(fields) == encode(ServerSentEvent(**fields)) == wire
+
+
+@pytest.mark.parametrize(("text", "wire"), [("", b":\n"), ("hi", b": hi\n"), ("a\rb", b": a\n: b\n")])
 def test_a_heartbeat_is_a_comment_on_its_own(text: str, wire: bytes) -> None:
     assert encode_comment(text) == wire
 

@@ -5,6 +5,9 @@ Owns the order of the fields on the wire and how values become lines: ``comment`
 and an empty value is written without it.  Must not know the rules for the fields (`_event` has
 them), nor who sends the bytes and when.
 
+A comment or a reconnection time alone has no blank line: it counts as soon as its line is read, and
+several clients dispatch an empty event for every blank line.
+
 Section 9.2.6 is the reader's side.  Only CR, LF and CRLF end a line there, so text is split only
 at those here; `str.splitlines` would split at U+2028, VT and others as well.
 """
@@ -85,13 +88,18 @@ def encode(event: EventLike, json: JSONEncoder = encode_json) -> bytes:
     >>> encode({"event": "tick", "data": {"n": 1}})
     b'event: tick\ndata: {"n":1}\n\n'
 
+    What has neither data nor a name nor an id is no event, and gets no blank line:
+
+    >>> encode({"retry": 5000})
+    b'retry: 5000\n'
+
     Args:
         event: An event, or a mapping of the same fields.  In a mapping None means absent, except
             for ``data``, where it is JSON's null.
         json: Writes ``data`` that is not a str.
 
     Returns:
-        Exactly one event, whatever the values are.
+        Exactly one event, whatever the values are; or whole lines that belong to none.
 
     Raises:
         EventError: A field has a value that the format cannot carry, a key is unknown, there is no
@@ -108,8 +116,10 @@ def encode(event: EventLike, json: JSONEncoder = encode_json) -> bytes:
         text += f"retry: {retry}\n"
     if data is not NO_DATA:
         text += _lines("data:", _data_text(data, json))
-    if not text:
-        raise empty_event()
+    elif name is None and id is None:
+        if not text:
+            raise empty_event()
+        return text.encode()  # valid, since its fields have been checked
     # The other fields are already known to be valid, so an error can only be in the data.
     return to_utf8("data", text + "\n")
 
@@ -127,12 +137,15 @@ def encode_comment(text: str) -> bytes:
     r"""Write a comment without an event, which clients ignore: a heartbeat.
 
     >>> encode_comment("")
-    b':\n\n'
+    b':\n'
+
+    No blank line follows, since several clients dispatch an empty event for every blank line. It may stand between
+    any two events, but not inside one.
 
     Raises:
         EventError: The text is not a str, or not Unicode.
     """
-    return to_utf8("comment", _lines(":", exact_text("comment", text)) + "\n")
+    return to_utf8("comment", _lines(":", exact_text("comment", text)))
 
 
 def _stored(event: ServerSentEvent) -> _Fields:
