@@ -15,7 +15,9 @@ from typing import Any, Final, Self
 
 import attrs
 
+from ._ground.background import alone
 from ._ground.checks import check_seconds
+from ._ground.failure_report import FailureReport, wants_full_tracebacks
 from ._ground.naming import nearest, type_name
 from ._ground.time_limits import CLEANUP_TIMEOUT
 from ._routes.controllers import Controller
@@ -25,6 +27,7 @@ from ._routes.routes import Route
 from ._runtime.app_context import Settings
 from ._runtime.compiled_app import CompiledApp, compile_app
 from ._runtime.dispatch import answer
+from ._runtime.event_loop import WrongEventLoop, explain_asyncio, refuse_to_start, require_trio
 from ._runtime.request_error import keep_error
 from ._runtime.services import run_services
 from .asgi import Receive, Send
@@ -199,6 +202,7 @@ class App:
         Yields:
             The state of the lifespan, from which requests take services and `app_nursery`.
         """
+        require_trio()
         self.check()
         async with run_services(self._compiled.services, self.cleanup_timeout) as state:
             yield {self._compiled.context.state_key: state}
@@ -207,7 +211,11 @@ class App:
         """Serve one ASGI scope."""
         match scope["type"]:
             case "http":
-                await answer(self._compiled, scope, receive, send)
+                try:
+                    await answer(self._compiled, scope, receive, send)
+                except RuntimeError:
+                    require_trio()
+                    raise
             case "lifespan":
                 await self._run_lifespan(scope, receive, send)
             case "websocket":
@@ -237,12 +245,16 @@ class App:
                 started = True
                 await send({"type": "lifespan.startup.complete"})
                 await receive()
+        except WrongEventLoop:
+            await refuse_to_start(send)
+            return
         except BaseException as raised:  # noqa: ASYNC103, BLE001 - Cancelled is raised on, alone or in its group
+            explain_asyncio(raised)
             keep_error(raised, errors.append, where="in the app's lifespan")
         if not errors:
             await send({"type": "lifespan.shutdown.complete"})
         elif started:
-            raise errors[0]
+            raise alone(errors[0])  # the group is that of the nursery in which the services live
         else:
             await send({"type": "lifespan.startup.failed", "message": _failure_message(errors[0])})
 
@@ -253,5 +265,9 @@ def _check_member(member: object) -> None:
 
 
 def _failure_message(error: Exception) -> str:
-    """The message of a failed start-up: that of a BuildError, which needs no traceback, or the traceback."""
-    return str(error) if isinstance(error, BuildError) else "".join(traceback.format_exception(error))
+    """The message of a failed start-up: that of a BuildError, which needs no traceback, or a report of the error."""
+    if isinstance(error, BuildError):
+        return str(error)
+    if wants_full_tracebacks():
+        return "".join(traceback.format_exception(error))
+    return str(FailureReport.of(error))

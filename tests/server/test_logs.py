@@ -219,10 +219,10 @@ async def test_a_traceback_shows_the_message_of_an_error_escaped(
 ) -> None:
     root_handlers()
     await log_an_error(make_config(), f"a{sent}z")
-    lines = capsys.readouterr().err.removesuffix("\n").split("\n")
-    assert all(line.isprintable() for line in lines)
-    expected = ["  LookupError: a", "  z"] if sent == "\n" else [f"  LookupError: a{shown}z"]
-    assert lines[-len(expected) :] == expected
+    first, *rest = capsys.readouterr().err.removesuffix("\n").split("\n")
+    assert all(line.isprintable() for line in (first, *rest))
+    assert first.endswith("[ERROR] LookupError: a" if sent == "\n" else f"[ERROR] LookupError: a{shown}z")
+    assert rest[0] == "    z" or sent != "\n"
 
 
 async def test_a_message_cannot_forge_a_record(
@@ -231,9 +231,41 @@ async def test_a_message_cannot_forge_a_record(
     root_handlers()
     await log_an_error(make_config(), "\n[2026-01-01 00:00:00 +0000] [1] [INFO] all is well")
     first, *rest = capsys.readouterr().err.removesuffix("\n").split("\n")
+    assert first.endswith("[ERROR] LookupError: ")
+    assert rest[0] == "    [2026-01-01 00:00:00 +0000] [1] [INFO] all is well"
+    assert all(line.startswith("    ") for line in rest)
+
+
+async def test_a_percent_sign_in_a_message_is_nothing_special(
+    root_handlers: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root_handlers()
+    await log_an_error(make_config(), "100%s")
+    assert "[ERROR] LookupError: 100%s\n" in capsys.readouterr().err
+
+
+async def test_the_user_may_ask_for_whole_tracebacks(
+    root_handlers: Callable[..., None], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root_handlers()
+    monkeypatch.setenv("TRIO_SSE_TRACEBACKS", "full")
+    await log_an_error(make_config(), "mine")
+    first, second, *_, last = capsys.readouterr().err.removesuffix("\n").split("\n")
     assert first.endswith("[ERROR] Error in ASGI Framework")
-    assert rest[0] == "  Traceback (most recent call last):"
-    assert all(line.startswith("  ") for line in rest)
+    assert second == "  Traceback (most recent call last):"
+    assert last == "  LookupError: mine"
+
+
+async def test_other_errors_of_hypercorns_keep_their_message_and_traceback(
+    root_handlers: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root_handlers()
+    try:
+        fail("mine")
+    except LookupError:
+        await make_config().log.exception("something else")
+    written = capsys.readouterr().err
+    assert "[ERROR] something else\n  Traceback" in written
 
 
 async def test_a_file_is_escaped_as_well(tmp_path: Path) -> None:
@@ -244,10 +276,10 @@ async def test_a_file_is_escaped_as_well(tmp_path: Path) -> None:
         handler.close()
 
 
-async def test_a_handler_of_the_users_formats_tracebacks_itself(
+async def test_a_handler_of_the_users_gets_the_report_escaped_and_formats_it_itself(
     root_handlers: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It may write JSON, which an escape of ours would break."""
+    """It may write JSON, which an escape of its lines would break."""
     root_handlers()
     handlers = {"mine": {"class": "logging.StreamHandler", "formatter": "mine"}}
     formatters = {"mine": {"format": "{%(message)s}", "style": "%"}}
@@ -258,5 +290,21 @@ async def test_a_handler_of_the_users_formats_tracebacks_itself(
     )
     await log_an_error(config, "\x1b")
     written = capsys.readouterr().err
-    assert "{Error in ASGI Framework}\nTraceback" in written
-    assert "LookupError: \x1b\n" in written
+    assert written.startswith('{LookupError: \\x1b}\n  File "')
+
+
+async def test_a_handler_that_writes_errors_otherwise_gets_the_error_itself(
+    root_handlers: Callable[..., None],
+) -> None:
+    records: list[logging.LogRecord] = []
+
+    class Keeper(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    root_handlers(Keeper())
+    await log_an_error(make_config(), "mine")
+    [record] = records
+    assert record.exc_info is not None
+    assert isinstance(record.exc_info[1], LookupError)
+    assert record.getMessage() == "LookupError: mine"

@@ -517,7 +517,7 @@ def parsed(*words: str) -> Mapping[str, Any]:
 )
 def test_a_worker_gets_the_same_options(options: list[str]) -> None:
     given = parsed("run", "shop:app", "--workers", "3", "--reload", "--bind", "a", "--insecure-bind", "b", *options)
-    ours = {"command", "app", "config", "workers", "watched", "control_fd"}
+    ours = {"command", "app", "config", "workers", "watched", "control_fd", "full_tracebacks"}
     words = worker_command("shop:app", given["config"], {name: given[name] for name in given if name not in ours})
     assert words[0] == sys.executable
     got = parsed(*words[words.index("trio_sse") + 1 :])

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from trio_sse._server.app import RequestExit, ServedApp
+from trio_sse._server.errors import StartupError
 
 
 def served(error: BaseException, *, receives_signals: bool = True) -> ServedApp:
@@ -106,13 +107,16 @@ ENDS = [
 
 
 @pytest.mark.parametrize("error", ENDS, ids=repr)
-async def test_a_lifespan_that_fails_after_the_start_shuts_the_server_down(error: BaseException) -> None:
+async def test_a_lifespan_that_fails_after_the_start_shuts_the_server_down(
+    error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
     app = living(error, "lifespan.startup.complete")
-    with pytest.raises(Exception) as caught:
-        await call(app, "lifespan")
-    assert app.error is caught.value
-    assert error in (caught.value, caught.value.__cause__)
+    await call(app, "lifespan")
+    assert app.error is not None
+    assert error in (app.error, app.error.__cause__)
     await app.wait_for_shutdown(trio.sleep_forever)
+    [message] = caplog.messages
+    assert message.startswith("the app has failed, so the server shuts down: ")
 
 
 @pytest.mark.parametrize("error", ENDS, ids=repr)
@@ -124,7 +128,17 @@ async def test_a_lifespan_that_fails_before_it_is_the_servers_to_judge(
     with pytest.raises(type(error)) as caught:
         await call(app, "lifespan")
     assert caught.value is error
-    assert app.error is None
+    assert (app.error is None) is (messages == ())
+
+
+async def test_what_the_app_says_of_a_failed_start_is_kept() -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+    served = ServedApp(app, receives_signals=True)
+    await call(served, "lifespan")
+    assert isinstance(served.error, StartupError)
+    assert str(served.error) == "no database"
 
 
 async def test_an_interrupt_leaves_the_lifespan() -> None:

@@ -20,6 +20,7 @@ from ..errors import HTTPException, NoContent
 from ..wire import DONE_ID
 from .compiled_app import CompiledApp
 from .connection import Connection
+from .event_loop import explain_asyncio
 from .rejection import NoConnectionLeft, ShuttingDown, server_refusal
 from .request_context import RequestContext
 from .responder import ValueResponder, error_response, send_response
@@ -53,6 +54,7 @@ async def answer(app: CompiledApp, scope: Message, receive: Receive, send: Send)
     try:
         await (ValueResponder(context) if slot is None else StreamResponder(context)).run()
     except Exception as error:
+        explain_asyncio(error)
         error.add_note(f"while answering {plan.label} with {plan.handler}")
         raise
 

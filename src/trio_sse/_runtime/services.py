@@ -65,8 +65,16 @@ async def run_services(providers: Iterable[ResolvedProvider], cleanup_timeout: f
         async with AsyncExitStack() as stack:
             try:
                 for provider in providers:
-                    values[provider.key] = await make(provider, values, owner, stack)
+                    values[provider.key] = await _make(provider, values, owner, stack)
                 yield AppState(nursery, values)
             finally:
                 if await tasks.end(cleanup_timeout, "the app has been shut down"):  # noqa: ASYNC102 - shields itself
                     owner.log_overstay("a task in the app's nursery", "it is still running")
+
+
+async def _make(provider: ResolvedProvider, values: dict[Hashable, Any], owner: _App, stack: AsyncExitStack) -> Any:
+    try:
+        return await make(provider, values, owner, stack)
+    except Exception as error:
+        error.add_note(f"while the app starts, in {provider.call}")
+        raise

@@ -5,13 +5,20 @@ Owns what happens to an error that the app raises. It works for hypercorn's own 
 
 from __future__ import annotations
 
+import logging
+
 import trio
 
+from .._ground.failure_report import FailureReport
+from .._ground.text import escape
 from .._runtime.request_error import keep_error
 from ..asgi import ASGIApp, Message, Receive, Send
+from .errors import StartupError
 from .triggers import Trigger, wait_for_first
 
 __all__ = ("RequestExit", "ServedApp")
+
+logger = logging.getLogger("trio_sse.server")
 
 
 class RequestExit(Exception):
@@ -27,7 +34,7 @@ class ServedApp:
             is running, which may be the app's, and has to end the program.
 
     Attributes:
-        error: What the app's lifespan has raised after the start-up.
+        error: Why the server ends: the app has failed to start, or its lifespan has raised this later.
     """
 
     def __init__(self, app: ASGIApp, *, receives_signals: bool) -> None:
@@ -67,6 +74,8 @@ class ServedApp:
 
         async def note_the_start(message: Message) -> None:
             nonlocal started
+            if message["type"] == "lifespan.startup.failed":
+                self.error = StartupError(message.get("message") or "the app gives no reason")
             await send(message)
             started = started or message["type"] == "lifespan.startup.complete"
 
@@ -77,10 +86,11 @@ class ServedApp:
                 raise
             keep_error(raised, errors.append, where="in the app's lifespan")
         for error in errors:  # there is one at most
-            self.error = error
+            headline = escape(FailureReport.of(error).headline)
+            logger.error("the app has failed, so the server shuts down: %s", headline)
+            self.error = error  # raised when the server has shut down; hypercorn would only log it
             self._failed.set()
-            raise error
 
     async def wait_for_shutdown(self, trigger: Trigger) -> None:
-        """Wait for the trigger, or for the lifespan to fail: hypercorn only logs that."""
+        """Wait for the trigger, or for the lifespan to fail."""
         await wait_for_first(trigger, self._failed.wait)

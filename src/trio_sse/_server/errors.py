@@ -5,11 +5,15 @@ Owns the exceptions that the command line shows as one line. They are raised alo
 
 from __future__ import annotations
 
-__all__ = ("CertificateError", "ListenError", "SetupError")
+__all__ = ("CertificateError", "ListenError", "SetupError", "StartupError")
 
 
 class SetupError(Exception):
     """What was asked for cannot be served, or not on this system."""
+
+
+class StartupError(SetupError, RuntimeError):
+    """The app has failed to start. The text is what it says about that, in one line or in several."""
 
 
 class _SetupOSError(SetupError, OSError):

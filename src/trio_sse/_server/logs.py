@@ -1,4 +1,4 @@
-"""hypercorn's logs: each line once, and no control characters that a client has sent.
+"""hypercorn's logs: each line once, errors of the app in a few lines, no control characters that a client has sent.
 
 Owns the changes to the loggers that hypercorn has made. It must not know who writes to them.
 """
@@ -10,9 +10,13 @@ import logging
 from hypercorn.config import Config
 from hypercorn.logging import Logger
 
+from .._ground.failure_report import INDENT, FailureReport, wants_full_tracebacks
 from .._ground.text import escape
 
 __all__ = ("adapt",)
+
+FAILED_REQUEST = "Error in ASGI Framework"
+"""What hypercorn logs when the app has raised an error in a request."""
 
 
 def adapt(log: Logger, config: Config) -> None:
@@ -26,6 +30,8 @@ def adapt(log: Logger, config: Config) -> None:
     """
     if log.access_logger is not None:
         log.access_logger.addFilter(_escape_atoms)
+    if log.error_logger is not None:
+        log.error_logger.addFilter(_report_error)
     if isinstance(config.errorlog, logging.Logger) or log.error_logger is None:
         return
     is_configured = config.logconfig is not None or config.logconfig_dict is not None  # pyright: ignore[reportUnknownMemberType]
@@ -44,6 +50,20 @@ def _is_handled_here_only(record: logging.LogRecord) -> bool:
     """
     logger = logging.getLogger("hypercorn.error")
     return not (logger.propagate and logger.parent is not None and logger.parent.hasHandlers())
+
+
+def _report_error(record: logging.LogRecord) -> bool:
+    """Replace hypercorn's message about an error of the app by what the error says, and the traceback by its report.
+
+    The record keeps the error itself, for handlers that write it otherwise.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    if error is not None and record.msg == FAILED_REQUEST and not wants_full_tracebacks():
+        report = FailureReport.of(error)
+        # A percent sign in it is not a place for an argument, since there are none.
+        record.msg, record.args = escape(report.headline), ()
+        record.exc_text = "\n".join(INDENT + escape(line) for line in report.details)
+    return True
 
 
 def _escape_atoms(record: logging.LogRecord) -> bool:

@@ -15,13 +15,13 @@ from typing import Any, cast
 import trio
 from hypercorn.config import Config
 from hypercorn.trio.run import worker_serve
-from hypercorn.utils import wrap_app  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
+from hypercorn.utils import LifespanFailureError, wrap_app  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
 
 from ..asgi import ASGIApp
 from .app import ServedApp
 from .config import StreamConfig, make_config
 from .contract import misfits
-from .errors import SetupError
+from .errors import SetupError, StartupError
 from .triggers import Trigger
 
 __all__ = ("run", "serve", "serve_configured")
@@ -57,6 +57,7 @@ async def serve(  # noqa: ASYNC128 - the worker calls started()
     Raises:
         TypeError: An option is unknown.
         OSError: An address cannot be listened on, or a certificate cannot be used.
+        RuntimeError: The app has failed to start; the message says why.
         Exception: A task in the app's nursery has raised it, and the server has shut down.
     """
     settings = make_config(config, **options)
@@ -75,14 +76,19 @@ async def serve_configured(  # noqa: ASYNC128 - the worker calls started()
     served = ServedApp(app, receives_signals=receives_signals)
     trigger = partial(served.wait_for_shutdown, shutdown_trigger)
     wrapped = wrap_app(served, config.wsgi_max_body_size, "asgi")  # type: ignore[arg-type]  # hypercorn wants its own TypedDicts
-    misfit = misfits()
-    if misfit:
-        logger.warning(FALL_BACK, version("hypercorn"), misfit)
-        await _serve_by_stock_worker(wrapped, config, trigger, task_status)
-    else:
-        from .worker import serve_worker  # noqa: PLC0415 - where the contract is broken, importing it may fail
+    try:
+        misfit = misfits()
+        if misfit:
+            logger.warning(FALL_BACK, version("hypercorn"), misfit)
+            await _serve_by_stock_worker(wrapped, config, trigger, task_status)
+        else:
+            from .worker import serve_worker  # noqa: PLC0415 - where the contract is broken, importing it may fail
 
-        await serve_worker(wrapped, config, trigger, task_status)
+            await serve_worker(wrapped, config, trigger, task_status)
+    except BaseExceptionGroup as group:
+        # hypercorn raises its own error, in groups, when the app says that it has failed to start.
+        if not isinstance(served.error, StartupError) or group.subgroup(LifespanFailureError) is None:
+            raise
     if served.error is not None:
         raise served.error
 
@@ -123,6 +129,7 @@ def run(app: ASGIApp, *, config: Config | None = None, **options: Any) -> None:
     Raises:
         TypeError: An option is unknown.
         OSError: An address cannot be listened on, or a certificate cannot be used.
+        RuntimeError: The app has failed to start; the message says why.
         Exception: As for `serve`. If the program does not catch it, the exit status is 1.
     """
     trio.run(_run, app, make_config(config, **options))

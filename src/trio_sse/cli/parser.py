@@ -33,6 +33,9 @@ def make_parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="serve an app", argument_default=argparse.SUPPRESS)
     run.add_argument("app", metavar="module:name", help="the app, as in shop.main:app")
     run.add_argument("--config", metavar="FILE", default=None, help="a TOML file of hypercorn's options")
+    run.add_argument(
+        "--full-tracebacks", action="store_true", default=False, help="show errors of the app with all their frames"
+    )
     _add_processes(run.add_argument_group("processes"))
     group = run.add_argument_group("hypercorn's options", "see hypercorn's documentation for what they mean")
     for name in sorted(OPTIONS):

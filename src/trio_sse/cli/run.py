@@ -1,15 +1,18 @@
 """`trio-sse run`: serves an app, in one process or in several.
 
-Owns the exit status: an error that the user can fix is one line, with status 1. It must not know how arguments are
-parsed.
+Owns the exit status: an error that the user can fix is one line or a few, with status 1. It must not know how arguments
+are parsed.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
+from .._ground.failure_report import SWITCH, FailureReport, wants_full_tracebacks
+from .._ground.text import escape
 from .._server.config import StreamConfig, make_config, read_config
 from .._server.errors import SetupError
 from .._server.processes.command import worker_command
@@ -34,13 +37,23 @@ def run(options: dict[str, Any]) -> int:
     try:
         return _serve(options)
     except (BuildError, LoadError, SetupError) as error:
-        print(f"trio-sse: {error}", file=sys.stderr)
-        return 1
+        _tell(str(error))
+    except Exception as error:  # what the app has raised, and so has ended the server
+        if wants_full_tracebacks():
+            raise
+        _tell(str(FailureReport.of(error)))
+    return 1
+
+
+def _tell(text: str) -> None:
+    print("trio-sse:", "\n".join(map(escape, text.split("\n"))), file=sys.stderr)
 
 
 def _serve(options: dict[str, Any]) -> int:
     target, file = options.pop("app"), options.pop("config")
     workers, watched, control_fd = options.pop("workers"), options.pop("watched"), options.pop("control_fd")
+    if options.pop("full_tracebacks"):
+        os.environ[SWITCH] = "full"  # for the workers too, which inherit it
     config = _configured(file, options)
     workers = workers or config.workers
     if config.use_reloader and not watched:

@@ -15,6 +15,7 @@ at those here; `str.splitlines` would split at U+2028, VT and others as well.
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
@@ -75,6 +76,9 @@ def encode_json(value: object) -> bytes:
 def _unknown_to_msgspec(value: object) -> str:
     if isinstance(value, str):
         return exact_text("data", value)
+    if inspect.iscoroutine(value):
+        value.close()  # or else Python warns as well
+        raise EventError("data", f"is the coroutine {value.__qualname__}(), which has not been awaited: write 'await'")
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
     raise EventError("data", f"cannot write {kind} as JSON: convert it, or pass a JSON encoder")
 
@@ -170,7 +174,7 @@ def _checked(event: Mapping[str, Any]) -> _Fields:
 def _require_mapping(event: object) -> None:
     if type(event) is not dict and not isinstance(event, Mapping):
         kind = type(event).__name__
-        raise EventError("", f'is a {kind}: send a ServerSentEvent or a mapping like {{"data": …}}')
+        raise EventError("", f'must be a ServerSentEvent or a mapping like {{"data": …}}, not {kind}')
 
 
 def _unknown_key(event: Mapping[Any, object]) -> EventError:
