@@ -57,7 +57,7 @@ def install() -> Path:
         [npm, "ci", "--no-audit", "--no-fund"], cwd=HERE, capture_output=True, text=True, timeout=60, check=False
     )
     if done.returncode != 0:
-        unmet(f"npm ci failed, so the tests with the npm package eventsource are not run: {done.stderr}")
+        unmet(f"npm ci failed, so the tests with npm packages are not run: {done.stderr}")
     stamp.write_text(wanted)
     return modules
 

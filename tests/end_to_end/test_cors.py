@@ -12,10 +12,11 @@ import attrs
 import pytest
 import trio
 
-from trio_sse import SSE, App, Get, NotFound, Response
+from trio_sse import SSE, App
 
 from .chromium import Browser
 from .limits import within
+from .modules import modules_app
 from .programs import TESTS
 from .serving import serving
 
@@ -113,21 +114,6 @@ async def counting(last_event_id: str | None) -> AsyncIterator[Any]:
         await trio.sleep_forever()
 
 
-def page_app(modules: Path) -> App:
-    """The other origin: the page, and the npm packages as modules of the browser."""
-
-    def module(request: Any) -> Response:
-        path = modules / request.path.removeprefix("/modules/")
-        file = path if path.suffix == ".js" else path.with_suffix(".js")  # some packages leave the suffix out
-        if not file.is_file():
-            raise NotFound
-        return Response(file.read_text("utf-8"), media_type="text/javascript")
-
-    patterns = ("/modules/:a/:b/:c", "/modules/:a/:b/:c/:d", "/modules/:a/:b/:c/:d/:e")
-    show = Get("/").handle(lambda: Response(PAGE, media_type="text/html; charset=utf-8"))
-    return App().add(show, *(Get(pattern).handle(module) for pattern in patterns))
-
-
 def recipe(origin: str) -> Any:
     """The middleware as the page of the documentation makes it, for an origin of the test."""
     [source] = re.findall(r"^```python\n(.*?)^```$", RECIPE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
@@ -140,7 +126,7 @@ def recipe(origin: str) -> Any:
 @within(60)
 @pytest.mark.parametrize("client", EXPECTED)
 async def test_the_recipe_admits_the_clients_that_pages_use(client: str, browse: Browse, node_modules: Path) -> None:
-    async with serving(page_app(node_modules)) as pages, browse() as browser:
+    async with serving(modules_app(PAGE, node_modules)) as pages, browse() as browser:
         origin = pages.url.replace("127.0.0.1", "localhost")
         cors = recipe(origin)
         cors.app = App().add(SSE("/events").retry(10).handle(counting))
