@@ -234,6 +234,7 @@ class Connection:
             while (message := await self._receive())["type"] != "http.disconnect":
                 if self.body is not None:
                     self.body.feed(message.get("body", b""), message.get("more_body", False))
+                    await self.body.wait_for_room()
         except Exception as error:  # noqa: BLE001 - kept, and raised when the response has ended
             self._keep(error)
         else:  # a server may hang up on a client that is late
