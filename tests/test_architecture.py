@@ -19,7 +19,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("_ground",),
     ("wire",),
     ("_http",),
-    ("client", "topics", "_routes", "statistics"),
+    ("client", "topics", "_routes", "forms", "statistics"),
     ("models", "routes", "_plan"),
     ("_runtime",),
     ("_server", "auth", "health", "prometheus", "testing"),
@@ -33,7 +33,12 @@ ROOMS: tuple[tuple[str, ...], ...] = (
 PURE = ("wire", "_http", "_routes", "_plan")
 """Rooms that only describe: they do not import Trio."""
 
-ONLY_IN = {"hypercorn": ("_server",), "httpx2": ("client", "cli"), "prometheus_client": ("prometheus",)}
+ONLY_IN = {
+    "hypercorn": ("_server",),
+    "httpx2": ("client", "cli"),
+    "prometheus_client": ("prometheus",),
+    "python_multipart": ("_http",),
+}
 """Libraries, each with the rooms that may import it."""
 
 

@@ -22,6 +22,7 @@ DOORS = (
     "auth",
     "client",
     "errors",
+    "forms",
     "health",
     "models",
     "prometheus",

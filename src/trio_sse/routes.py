@@ -4,17 +4,20 @@ Owns no code: it names the public values of the room `_routes` that are not need
 the other builders are at the top of the package.
 """
 
+from ._http.form_reader import FormLimits
 from ._http.paths import Path
 from ._routes.options import ShutdownPolicy
 from ._routes.providers import Provider, Scope
-from ._routes.steps import AnyOf, Guard, ReadBody, ReadQuery, Step, Typed, Use
+from ._routes.steps import AnyOf, Guard, ReadBody, ReadForm, ReadQuery, Step, Typed, Use
 
 __all__ = (
     "AnyOf",
+    "FormLimits",
     "Guard",
     "Path",
     "Provider",
     "ReadBody",
+    "ReadForm",
     "ReadQuery",
     "Scope",
     "ShutdownPolicy",

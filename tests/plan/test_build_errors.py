@@ -36,6 +36,7 @@ from trio_sse import (
     required,
 )
 from trio_sse.errors import BuildError
+from trio_sse.forms import UploadedFile
 from trio_sse.models import MemoryRepository, Repository
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ class Pair(msgspec.Struct, array_like=True):
 
 class Plain:
     pass
+
+
+@attrs.frozen
+class Upload:
+    file: UploadedFile
 
 
 class Mixed(enum.Enum):
@@ -153,6 +159,13 @@ def wants_itself(user: User) -> User:
 
 
 def wants_body(body: bytes) -> None: ...
+
+
+def wants_form(form: User) -> None: ...
+
+
+def guards_form(form: User) -> bool:
+    raise NotImplementedError
 
 
 def wants_nested_body(body: Nested) -> None: ...
@@ -412,6 +425,52 @@ WHEN_CHECKED: list[tuple[Route, str]] = [
     (
         Post("/x").body(5).handle(answer),
         "POST /x: .body(5): this type cannot be read: Type '5' is not supported",
+    ),
+    # forms
+    (
+        Post("/x").form(User).form(User).handle(answer),
+        "POST /x: .form() is there twice; one model reads the whole form",
+    ),
+    (
+        Post("/x").form(User).body(User).handle(answer),
+        "POST /x: .body(User) and .form() both read the body; use one of them",
+    ),
+    (
+        Post("/x").body(User).form(User, max_files=2).handle(answer),
+        "POST /x: .form(User, max_files=2) is to read the body, which another step reads before it; use one of them",
+    ),
+    (
+        Post("/x").use(wants_body).form(User).handle(answer),
+        "POST /x: .form(User) is to read the body, which another step reads before it; use one of them",
+    ),
+    (
+        Post("/x").form(User).handle(wants_body),
+        "POST /x: handler wants_body() asks for 'body', which .form() reads; take 'form'",
+    ),
+    (
+        Post("/x").handle(wants_form),
+        "POST /x: handler wants_form() asks for 'form', which nothing reads; add .form(Model) to the route",
+    ),
+    (
+        Post("/x").guard(guards_form).form(User).handle(answer),
+        "POST /x: guard guards_form() asks for 'form', which nothing reads before it; move .form() up",
+    ),
+    (
+        Post("/x").form(Nested).handle(wants_form),
+        "POST /x: .form(Nested): this type cannot be read: its field 'user' has a type that text cannot be read into",
+    ),
+    (
+        Post("/x").query(Upload).handle(answer),
+        "POST /x: .query(Upload): this type cannot be read: its field 'file' has a type that text cannot be read into",
+    ),
+    (
+        Post("/x").form(Upload).handle(wants_form),
+        "POST /x: handler wants_form() wants 'form' as User, but it is Upload",
+    ),
+    (
+        Post("/x").use(form=answer).handle(answer),
+        "POST /x: .use(form=answer) gives the name 'form', which is built in (the form in the request body, as "
+        ".form() declared); choose another",
     ),
 ]
 
@@ -976,6 +1035,13 @@ AT_ONCE: list[tuple[Callable[[], object], str]] = [
         "SSE /x: a GET request has no body to read; use .query(), or answer POST",
     ),
     (lambda: Post("/x").body(User, max_size=0), "POST /x: max_size is a number of bytes above 0, not 0"),
+    (
+        lambda: Get("/x").form(User),
+        "GET /x: a GET request has its form in the query string; use .query(), or answer POST",
+    ),
+    (lambda: Post("/x").form(User, max_files=0), "POST /x: max_files is a whole number above 0, not 0"),
+    (lambda: Post("/x").form(User, max_file_size=0), "POST /x: max_file_size is a whole number above 0, not 0"),
+    (lambda: Post("/x").form(User, max_size=1e6), "POST /x: max_size is a whole number above 0, not 1000000.0"),  # type: ignore[arg-type]
     # paths
     (lambda: Get("rooms"), "path 'rooms' must begin with '/'; write '/rooms'"),
     (lambda: Get(""), "path '' must begin with '/'; write '/'"),

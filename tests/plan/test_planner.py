@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.abc
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Annotated, Any, Generic, Literal, Never, Optional, TypedDict, TypeVar
 from uuid import UUID
@@ -11,10 +13,11 @@ from uuid import UUID
 import attrs
 import pytest
 
+import trio_sse._http
 from trio_sse import SSE, Get, Post, Request, Route, any_of
 from trio_sse._ground.calls import Kind
 from trio_sse._http.body_reader import DEFAULT_MAX_BODY
-from trio_sse._plan.plan import Plan, RunGuard, RunReadBody, RunReadQuery, RunUse
+from trio_sse._plan.plan import Plan, RunGuard, RunReadBody, RunReadForm, RunReadQuery, RunUse
 from trio_sse._plan.planner import make_plan
 from trio_sse._runtime.built_in_names import BUILT_IN
 from trio_sse.errors import BuildError
@@ -275,6 +278,30 @@ def test_a_guard_may_see_the_raw_body_before_it_is_read_into_a_model() -> None:
 def test_readers_stand_where_they_were_declared() -> None:
     made = plan(Post("/").use(user=authenticate).query(User).guard(is_admin).body(User).handle(model))
     assert [type(operation) for operation in made.operations] == [RunUse, RunReadQuery, RunGuard, RunReadBody]
+
+
+def test_a_form_is_read_where_it_was_declared() -> None:
+    made = plan(Post("/").use(user=authenticate).form(User, max_size=5).guard(is_admin).handle(answer))
+    assert [type(operation) for operation in made.operations] == [RunUse, RunReadForm, RunGuard]
+    assert made.max_body == 5
+
+
+@pytest.mark.parametrize("missing", ["python_multipart", "os"])
+def test_a_form_needs_python_multipart(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Missing(importlib.abc.MetaPathFinder):
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "trio_sse._http.multipart":
+                raise ModuleNotFoundError(name=missing)
+
+    monkeypatch.setattr(sys, "meta_path", [Missing(), *sys.meta_path])
+    monkeypatch.delitem(sys.modules, "trio_sse._http.multipart", raising=False)
+    monkeypatch.delattr(trio_sse._http, "multipart", raising=False)
+    with pytest.raises(BuildError if missing == "python_multipart" else ModuleNotFoundError) as error:
+        plan(Post("/").form(User).handle(answer))
+    if missing == "python_multipart":
+        assert str(error.value) == (
+            "POST /: .form() needs python-multipart, which is not installed: pip install trio-sse[forms]"
+        )
 
 
 def test_a_body_that_nobody_asks_for_is_not_kept() -> None:

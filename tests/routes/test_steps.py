@@ -13,7 +13,8 @@ import trio
 
 from trio_sse import any_of
 from trio_sse._ground.calls import Kind, kind_of
-from trio_sse._routes.steps import AnyOf, Guard, ReadBody, ReadQuery, Use
+from trio_sse._http.form_reader import FormLimits
+from trio_sse._routes.steps import AnyOf, Guard, ReadBody, ReadForm, ReadQuery, Use
 from trio_sse.errors import BuildError
 
 
@@ -215,6 +216,8 @@ class Model:
         (ReadQuery(Model), ".query(Model)"),
         (ReadBody(Model), ".body(Model)"),
         (ReadBody(list[Model], 10), ".body(list[Model], max_size=10)"),
+        (ReadForm(Model), ".form(Model)"),
+        (ReadForm(Model, FormLimits(max_file_size=5, max_fields=2)), ".form(Model, max_file_size=5, max_fields=2)"),
     ],
 )
 def test_a_step_reads_as_it_was_declared(step: object, text: str) -> None:

@@ -5,13 +5,15 @@ Owns the operations of a plan. Pure data: `_plan.planner` makes plans, and `_run
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Final
 
 import attrs
 
 from .._ground.calls import Call
 from .._http.body_reader import BodyReader
+from .._http.form_reader import FormLimits, FormReader
+from .._http.parts import PartParser
 from .._http.query_reader import QueryReader
 from .._routes.routes import Route
 from .event_encoder import EventEncoder
@@ -28,6 +30,7 @@ __all__ = (
     "Plan",
     "RunGuard",
     "RunReadBody",
+    "RunReadForm",
     "RunReadQuery",
     "RunUse",
     "TakeService",
@@ -76,6 +79,15 @@ class RunReadBody:
 
 
 @attrs.frozen
+class RunReadForm:
+    """Read the body as a form; `parser` makes the parser of a multipart form, from its boundary."""
+
+    reader: FormReader
+    limits: FormLimits
+    parser: Callable[[str], PartParser]
+
+
+@attrs.frozen
 class TakeService:
     """Take a service of the app."""
 
@@ -120,6 +132,7 @@ Operation = (
     | RunGuard
     | RunReadQuery
     | RunReadBody
+    | RunReadForm
     | TakeService
     | MakeService
     | MakeReference

@@ -15,9 +15,11 @@ from .._ground.calls import Call, Kind, kind_of, result_type
 from .._ground.naming import describe, name_of, nearest, type_name
 from .._ground.signatures import UNKNOWN, Parameter, field_annotations, fits, parameters_of
 from .._http.body_reader import DEFAULT_MAX_BODY, BodyReader
+from .._http.form_reader import FormReader
+from .._http.parts import PartParser
 from .._http.query_reader import QueryReader
 from .._routes.routes import SSE, Route
-from .._routes.steps import AnyOf, Guard, ReadBody, ReadQuery, Step, Typed, Use
+from .._routes.steps import AnyOf, Guard, ReadBody, ReadForm, ReadQuery, Step, Typed, Use
 from ..errors import BuildError
 from ..wire import JSONEncoder, encode_json
 from .built_in_names import BuiltInNames
@@ -25,7 +27,7 @@ from .event_encoder import EventEncoder
 from .event_map import EventMap
 from .operations import OperationList
 from .parameters import PathParameters
-from .plan import QUERY_MODEL, Plan, RunGuard, RunReadBody, RunReadQuery, RunUse
+from .plan import QUERY_MODEL, Plan, RunGuard, RunReadBody, RunReadForm, RunReadQuery, RunUse
 from .services import ServiceGraph
 
 __all__ = ("make_plan", "plan_all")
@@ -80,6 +82,7 @@ class _Planner:
         self.services: dict[str, Any] = {}
 
     def plan(self) -> Plan:
+        del self.known["form"]  # until .form() reads it
         if self.route.method == "GET":
             del self.known["body"]
         for name in self.parameters.names:
@@ -133,7 +136,11 @@ class _Planner:
                 self.operations.add(RunGuard(calls))
             case ReadQuery(model):
                 self.operations.add(RunReadQuery(self.reader("query", model, QueryReader.of)))
+            case ReadForm():
+                self.add_form(step)
             case ReadBody(model, max_size):
+                if "form" in self.readers:
+                    raise self.error(f"{step} and .form() both read the body; use one of them")
                 self.operations.add(RunReadBody(self.reader("body", model, BodyReader.of)))
                 self.max_body = max_size
             case Typed():
@@ -153,6 +160,25 @@ class _Planner:
         for each, annotation in provided.items():
             self.introduce(each, annotation, str(step))
         self.operations.add(RunUse(call, name, tuple(provided) if name is None else ()))
+
+    def add_form(self, step: ReadForm) -> None:
+        if self.max_body and "form" not in self.readers:
+            raise self.error(f"{step} is to read the body, which another step reads before it; use one of them")
+        reader = self.reader("form", step.model, FormReader.of)
+        self.known.pop("body", None)
+        self.operations.add(RunReadForm(reader, step.limits, self.form_parser()))
+        self.max_body = step.limits.max_size
+
+    def form_parser(self) -> Callable[[str], PartParser]:
+        try:
+            from .._http.multipart import MultipartParser  # noqa: PLC0415 - needs python-multipart
+        except ModuleNotFoundError as missing:
+            if missing.name != "python_multipart":
+                raise
+            raise self.error(
+                ".form() needs python-multipart, which is not installed: pip install trio-sse[forms]"
+            ) from None
+        return MultipartParser
 
     def provided(self, step: Use) -> Mapping[str, Any]:
         """The names that a middleware provides, and what they are."""
@@ -272,6 +298,14 @@ class _Planner:
                 raise self.error(f"{who} asks for {name!r} before {step} provides it; move that step up")
         if not parameter.required:
             return
+        if name == "form":
+            later = any(isinstance(step, ReadForm) for step in self.route.steps)
+            what = (
+                "nothing reads before it; move .form() up" if later else "nothing reads; add .form(Model) to the route"
+            )
+            raise self.error(f"{who} asks for 'form', which {what}")
+        if name == "body" and "form" in self.readers:
+            raise self.error(f"{who} asks for 'body', which .form() reads; take 'form'")
         if name == "body":
             raise self.error(f"{who} asks for 'body', which a GET request does not have; use 'query', or answer POST")
         raise self.error(

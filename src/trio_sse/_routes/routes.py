@@ -14,11 +14,12 @@ import attrs
 from .._ground.calls import kind_of
 from .._ground.naming import describe, name_of
 from .._http.body_reader import DEFAULT_MAX_BODY
+from .._http.form_reader import DEFAULT_MAX_FORM, FormLimits
 from .._http.paths import Path, to_path
 from ..errors import BuildError
 from .builder import Builder
 from .options import ShutdownPolicy, StreamOptions
-from .steps import ReadBody, ReadQuery
+from .steps import ReadBody, ReadForm, ReadQuery
 
 __all__ = ("SSE", "Delete", "Get", "Patch", "Post", "Put", "Route")
 
@@ -72,6 +73,50 @@ class Route(Builder):
         if max_size < 1:
             raise BuildError(f"{self}: max_size is a number of bytes above 0, not {max_size!r}")
         return self._add(ReadBody(model, max_size))
+
+    def form(  # noqa: PLR0913 - most are keywords
+        self,
+        model: type[Any],
+        *,
+        max_size: int = DEFAULT_MAX_FORM,
+        max_file_size: int | None = None,
+        max_text_size: int = DEFAULT_MAX_BODY,
+        max_files: int = 16,
+        max_fields: int = 1000,
+    ) -> Self:
+        """Read a form into a value of `model` (an attrs class, a dataclass, …), as `form`.
+
+        Forms of the types application/x-www-form-urlencoded and multipart/form-data are read; others are a 415. Text
+        is converted as by `.query`, and what does not fit is a 422 that names the field. A field of the type
+        `UploadedFile` takes a file, one of the type `list[UploadedFile]` several.
+
+        It needs python-multipart: `pip install trio-sse[forms]`. Pages of other origins can post forms without asking
+        first: see the how-to on sessions.
+
+        Args:
+            model: The class to read.
+            max_size: The most bytes of the whole body. What exceeds this limit or one of the others is a 413.
+            max_file_size: The most bytes of one file; by default as many as the body may have.
+            max_text_size: The most bytes of all text fields together, which are kept in memory.
+            max_files: The most files.
+            max_fields: The most text fields.
+
+        Raises:
+            BuildError: The route answers GET, whose forms are in the query string; or a limit is not above 0.
+        """
+        if self.method == "GET":
+            raise BuildError(f"{self}: a GET request has its form in the query string; use .query(), or answer POST")
+        try:
+            limits = FormLimits(
+                max_size=max_size,
+                max_file_size=max_file_size,
+                max_text_size=max_text_size,
+                max_files=max_files,
+                max_fields=max_fields,
+            )
+        except BuildError as problem:
+            raise BuildError(f"{self}: {problem}") from None
+        return self._add(ReadForm(model, limits))
 
     def handle(self, handler: Callable[..., object]) -> Self:
         """Set the handler: `.handle(list_orders)`.

@@ -14,10 +14,11 @@ import attrs
 
 from .._ground.naming import name_of, type_name
 from .._http.body_reader import DEFAULT_MAX_BODY
+from .._http.form_reader import FormLimits
 from ..errors import BuildError
 from .models import Required
 
-__all__ = ("AnyOf", "Guard", "ReadBody", "ReadQuery", "Step", "Typed", "Use", "any_of", "typed")
+__all__ = ("AnyOf", "Guard", "ReadBody", "ReadForm", "ReadQuery", "Step", "Typed", "Use", "any_of", "typed")
 
 
 @attrs.frozen
@@ -75,6 +76,17 @@ class ReadBody:
 
 
 @attrs.frozen
+class ReadForm:
+    """Reads a form, with the files in it, into a value of `model`, as `form`."""
+
+    model: Any
+    limits: FormLimits = attrs.field(factory=FormLimits)
+
+    def __str__(self) -> str:
+        return f".form({type_name(self.model)}{self.limits})"
+
+
+@attrs.frozen
 class Typed:
     """Turns a path parameter into a reference to a model, or, if `required`, into the model itself.
 
@@ -91,8 +103,8 @@ class Typed:
         return f".types({model})" if self.parameter is None else f".types({self.parameter}={model})"
 
 
-Step = Use | Guard | AnyOf | ReadQuery | ReadBody | Typed
-"""One step of a route: `Use`, `Guard`, `AnyOf`, `ReadQuery`, `ReadBody` or `Typed`."""
+Step = Use | Guard | AnyOf | ReadQuery | ReadBody | ReadForm | Typed
+"""One step of a route: `Use`, `Guard`, `AnyOf`, `ReadQuery`, `ReadBody`, `ReadForm` or `Typed`."""
 
 
 def typed(model: type[Any] | Required[Any], parameter: str | None = None) -> Typed:

@@ -84,6 +84,7 @@ _TABLE: Final = (
         "request",
         lambda context: context.expire_at,
     ),
+    BuiltInValue("form", "the form in the request body, as .form() declared", object, None, None),
     BuiltInValue("headers", "the request's headers", Headers, "request", lambda context: context.request.headers),
     BuiltInValue(
         "last_event_id",

@@ -25,6 +25,7 @@ from .._plan.plan import (
     Operation,
     RunGuard,
     RunReadBody,
+    RunReadForm,
     RunReadQuery,
     RunUse,
     TakeService,
@@ -32,8 +33,10 @@ from .._plan.plan import (
 from .._plan.services import ResolvedProvider
 from .._routes.models import Reference
 from ..errors import Forbidden, NotFound, StepError
+from .body import RequestBody
 from .cached_repository import CachedRepository
 from .connection import Connection
+from .form import read_form
 
 __all__ = ("call", "make", "run_steps")
 
@@ -62,6 +65,10 @@ async def run_steps(
                 await _ask(guards, values)
             case TakeService(key):
                 values[key] = app_services()[key]
+            case RunReadForm():
+                values["form"] = await read_form(
+                    operation, values["request"], _body(connection), stack, connection.cleanup_timeout
+                )
             case MakeService(provider):
                 values[provider.key] = await make(provider, values, connection, stack)
             case _:
@@ -154,9 +161,13 @@ async def _ask(guards: tuple[Call, ...], values: Values) -> None:
 async def _read_body(reader: Any, values: Values, connection: Connection) -> Any:
     if reader is not None:
         reader.check_media_type(values["request"].headers)
-    assert connection.body is not None  # noqa: S101 - the plan of a route that reads it has a max_body above 0
-    body = await connection.body.read()
+    body = await _body(connection).read()
     return body if reader is None else reader.read(body)
+
+
+def _body(connection: Connection) -> RequestBody:
+    assert connection.body is not None  # noqa: S101 - the plan of a route that reads it has a max_body above 0
+    return connection.body
 
 
 def _reference(operation: MakeReference, values: Values) -> Reference[Any]:
