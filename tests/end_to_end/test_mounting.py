@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import trio
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Mount
 
 from trio_sse import SSE, App, Get
 from trio_sse.errors import LifespanError
 
 from .limits import within
+from .programs import process
 from .serving import serving
-from .sockets import connected
+from .sockets import Truncated, connected
 
 ORIGIN = "https://page.example"
 
@@ -129,3 +133,62 @@ async def test_the_outer_apps_lifespan_runs_ours() -> None:
     async with serving(app) as server, connected(server.port) as peer:
         assert (await peer.get("/api/count")).status == 200
         assert [(await peer.event())["data"] for _ in range(3)] == ["0", "1", "2"]
+
+
+async def fails() -> AsyncIterator[Any]:
+    yield {"data": 1}
+    raise LookupError("mine")
+
+
+async def fails_at_once() -> AsyncIterator[Any]:
+    raise LookupError("mine")
+    yield
+
+
+FAILING = App().add(SSE("/late").handle(fails), SSE("/at-once").handle(fails_at_once), Get("/fine").handle(lambda: 1))
+
+
+async def pass_on(request: Any, call_next: Any) -> Any:
+    return await call_next(request)
+
+
+def once(app: Any) -> Any:
+    return BaseHTTPMiddleware(app, dispatch=pass_on)
+
+
+MIDDLEWARES: dict[str, Callable[[Any], Any]] = {
+    "BaseHTTPMiddleware": once,
+    "two of them": lambda app: once(once(app)),
+    "GZipMiddleware": GZipMiddleware,
+    "a mount with one": lambda app: Starlette(
+        routes=[Mount("/", app)], middleware=[Middleware(BaseHTTPMiddleware, dispatch=pass_on)]
+    ),
+}
+
+
+@pytest.mark.parametrize("path", ["/late", "/at-once"])
+@pytest.mark.parametrize("middleware", MIDDLEWARES.values(), ids=MIDDLEWARES)
+@within(10)
+async def test_a_failed_stream_is_broken_off_whatever_is_around_it(middleware: Callable[[Any], Any], path: str) -> None:
+    """BaseHTTPMiddleware sends a proper end after an error of the app."""
+    async with serving(middleware(FAILING)) as server:
+        async with connected(server.port) as peer:
+            assert (await peer.get(path)).status == 200
+            body = b""
+            with pytest.raises(Truncated):  # noqa: PT012 - it may come with any chunk
+                while chunk := await peer.chunk():
+                    body += chunk
+            assert body.endswith(b'event: stream-error\ndata: {"title":"Internal Server Error","status":500}\n\n')
+        async with connected(server.port) as peer:
+            assert [await peer.json("/fine") for _ in range(2)] == [1, 1]
+
+
+@within(20)
+async def test_on_stock_hypercorn_such_a_middleware_hides_the_break_but_not_the_event() -> None:
+    """A limit that docs/how-to/errors.md describes. If this fails, it has gone."""
+    async with process("hypercorn", "end_to_end.test_mounting:WRAPPED") as server, connected(server.port) as peer:
+        body = await peer.body(await peer.get("/late"))
+        assert body.endswith(b'event: stream-error\ndata: {"title":"Internal Server Error","status":500}\n\n')
+
+
+WRAPPED = once(FAILING)

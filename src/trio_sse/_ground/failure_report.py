@@ -1,7 +1,7 @@
 """The failure report: an error in a few lines. The message comes first, then the lines of the app that led to it.
 
-Owns what is left out of a traceback: the frames of Trio, of the server and of this library, and the exception groups
-that hold a single error. It does not know where a report is shown. Nothing is escaped.
+Owns what is left out of a traceback: the frames of Trio, of the server, of this library and of what is often around it,
+and the exception groups that hold a single error. It does not know where a report is shown. Nothing is escaped.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ __all__ = ("SWITCH", "FailureReport", "wants_full_tracebacks")
 SWITCH: Final = "TRIO_SSE_TRACEBACKS"
 """The environment variable that turns reports off: `full` shows every traceback as Python prints it."""
 
-INFRASTRUCTURE: Final = frozenset({"contextlib", "hypercorn", "importlib", "outcome", "runpy", "trio", "trio_sse"})
-"""Packages whose frames say nothing about a mistake in an app."""
+INFRASTRUCTURE: Final = frozenset(
+    {"anyio", "contextlib", "hypercorn", "importlib", "outcome", "runpy", "starlette", "trio", "trio_sse"}
+)
+"""Packages whose frames say nothing about a mistake in an app. Starlette is what apps are mounted in most often."""
 
 INDENT: Final = "  "
 

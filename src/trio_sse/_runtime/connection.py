@@ -85,7 +85,8 @@ class Connection:
         direct = None if extension is None else extension.direct_writer(send)
         self.aborted = Aborted()
         self.body = RequestBody(max_body) if max_body else None
-        self.writer = Writer(send, direct, timeout=send_timeout, abort=self.abort)
+        break_off = None if extension is None else extension.break_off
+        self.writer = Writer(send, direct, timeout=send_timeout, abort=self.abort, break_off=break_off)
         self.label = label
         self.cleanup_timeout = cleanup_timeout
         self.background: trio.Nursery | None = None

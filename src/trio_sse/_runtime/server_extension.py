@@ -84,12 +84,15 @@ class ServerExtension:
         try_write: Takes a part of the response's body, if that needs no waiting: True says that the client's socket has
             it. After False the same part has to be given to ASGI's `send`, before anything else.
         send: The server's own `send`, to which `try_write` is a short way.
+        break_off: Makes the server end the response that has started without its proper end, also if a middleware
+            sends that end later.
     """
 
     drain: Drain
     overloaded: bool = False
     try_write: Callable[[bytes], bool] | None = None
     send: object = None
+    break_off: Hook | None = None
 
     def direct_writer(self, send: object) -> Callable[[bytes], bool] | None:
         """`try_write`, unless something stands between the app and the server, and must not be passed by."""

@@ -36,6 +36,7 @@ class Writer:
         try_write: The server's direct writer for a part of the body, where it has one; see `ServerExtension`.
         timeout: Seconds that the client may take for a write of up to 64 KiB.
         abort: Called when the client is gone or too slow, before anything else can be sent.
+        break_off: Called when a body has ended that is not complete; see `ServerExtension`.
 
     Attributes:
         timeout: As above; a route may set its own before the response starts.
@@ -52,10 +53,12 @@ class Writer:
         *,
         timeout: float = math.inf,
         abort: Callable[[AbortReason], None] = _ignore,
+        break_off: Callable[[], None] | None = None,
     ) -> None:
         self._asgi_send = send
         self._try_write = try_write
         self._abort = abort
+        self._break_off = break_off
         self.timeout = timeout
         self.started = False
         self.writing = False
@@ -90,9 +93,14 @@ class Writer:
             await trio.lowlevel.cancel_shielded_checkpoint()
 
     async def end(self, data: bytes = b"", *, complete: bool = True) -> None:
-        """Send the last part of the body; one that is not complete is not said to be the last."""
+        """Send the last part of the body; one that is not complete is not said to be the last.
+
+        Some middlewares (Starlette's BaseHTTPMiddleware) send a proper end in that case, so the server is told as well.
+        """
         await self._send({"type": "http.response.body", "body": data, "more_body": not complete}, len(data))
         self.bytes += len(data)
+        if not complete and self._break_off is not None:
+            self._break_off()
 
     async def wait_idle(self) -> None:
         """Wait until no message is being sent."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import trio
 from hypercorn.events import Closed, Event
-from hypercorn.protocol.events import Body, Response
+from hypercorn.protocol.events import Body, EndBody, Response
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.protocol.http_stream import ASGIHTTPState, HTTPStream
@@ -55,6 +55,11 @@ class HTTP1(H11Protocol):
         self._reading = trio.CancelScope()
         self._measured = False
         self._closed = False
+        self._broken_off = False
+
+    def break_off(self) -> None:
+        """End the response that has started by closing the connection, without the proper end of its body."""
+        self._broken_off = True
 
     async def handle(self, event: Event) -> None:
         """Handle an event of the connection.
@@ -75,7 +80,11 @@ class HTTP1(H11Protocol):
         if self._closed:
             await trio.lowlevel.checkpoint()  # otherwise an app that sends in a loop would never wait
             return
+        if isinstance(event, EndBody) and self._broken_off:
+            await trio.lowlevel.checkpoint()
+            return  # the connection is closed when the app has returned, since the response has no end
         if isinstance(event, Response):
+            self._broken_off = False
             self._measured = any(name.lower() == b"content-length" for name, _ in event.headers)
         try:
             if isinstance(event, Body) and self._tcp.has_rest:

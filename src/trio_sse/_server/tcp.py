@@ -191,7 +191,9 @@ class TCPConnection(TCPServer):
             self._plain is not None and scope["http_version"] == "1.1" and scope["method"] not in ("HEAD", "CONNECT")
         )
         try_write = ChunkWriter(self, stream) if direct else None
-        return ServerExtension(self.shared.drain, self.overloaded, try_write, stream.app_send)
+        http = self.protocol.protocol
+        break_off = http.break_off if isinstance(http, HTTP1) else None
+        return ServerExtension(self.shared.drain, self.overloaded, try_write, stream.app_send, break_off)
 
     # -- reading
 

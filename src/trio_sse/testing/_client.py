@@ -147,7 +147,9 @@ class TestClient:
             given, body = {"content-type": "application/json", **given}, encode_json(json)
         chunks = (body,) if isinstance(body, bytes) else tuple(body)
         stream = TestStream(chunks, _default_patience() if self.patience is None else self.patience)
-        request = self._request_scope(method, target, query or {}, given, scope)
+        extensions = {EXTENSION: ServerExtension(self._drain, break_off=stream.break_off)}
+        extra = {"extensions": extensions, **self._scope, **scope}
+        request = self._request_scope(method, target, query or {}, given, extra)
         async with trio.open_nursery() as nursery:
             stream.in_nursery(nursery)
             nursery.start_soon(self._run, request, stream, name=f"{method} {target}")

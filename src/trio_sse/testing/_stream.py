@@ -62,6 +62,7 @@ class TestStream:
         self._nursery: trio.Nursery | None = None
         self._send_error: Exception | None = None
         self._receive_error: Exception | None = None
+        self._broken_off = False
         self.last_send_was_cut_short: bool = False
 
     # -- what the client does
@@ -264,7 +265,11 @@ class TestStream:
         self.writes.append(body)
         if self.headers.get("content-type", "").startswith(EVENT_STREAM):
             self._events += self._decoder.feed(body)
-        self.complete = not message.get("more_body", False)
+        self.complete = not message.get("more_body", False) and not self._broken_off
+
+    def break_off(self) -> None:
+        """Note that the app has broken off the response, whatever a middleware sends after that."""
+        self._broken_off = True
 
     def app_has_ended(self, error: Exception | None) -> None:
         """Record that the app's call has ended."""
