@@ -19,8 +19,8 @@ class RouteStatistics:
     Attributes:
         open: Streams that are open.
         opened: Streams that have been opened.
-        events: Events that have been sent.
-        bytes: Bytes that have been sent, without headers.
+        events: Events that the handlers have sent; heartbeats are not counted.
+        bytes: Bytes that have been sent, without headers, with heartbeats.
         ended: Streams that have ended, by reason: `finished` if the handler returned, `failed` if it raised, otherwise
             an `AbortReason`, such as `client_gone` or `too_slow`.
     """
@@ -39,8 +39,8 @@ class Statistics:
     Attributes:
         open: Streams that are open.
         opened: Streams that have been opened.
-        events: Events that have been sent.
-        bytes: Bytes that have been sent, without headers.
+        events: Events that the handlers have sent; heartbeats are not counted.
+        bytes: Bytes that have been sent, without headers, with heartbeats.
         ended: Streams that have ended, by reason; see `RouteStatistics`.
         refused: Requests that have been refused for now, by the reason: `streams`, `streams_per_second`,
         `streams_per_client`,

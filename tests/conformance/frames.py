@@ -97,6 +97,7 @@ FRAMES: Final = (
     Frame.of("NUL in data", {"data": "a\0b"}, message("a\0b")),
     Frame.of("a byte order mark at the start of data", {"data": "\ufeffa"}, message("\ufeffa")),
     Frame.of("one line of 330 kB, cut within characters", {"data": TEXT}, message(TEXT)),
+    Frame.of("a heartbeat with a name", {"event": "ping", "data": "{}"}, Dispatched("ping", "{}"), ours=True),
     Frame.of(
         "`stream-error`",
         {"event": "stream-error", "data": {"status": 500}},

@@ -1097,6 +1097,30 @@ AT_ONCE: list[tuple[Callable[[], object], str]] = [
         )
         for value in UNTIMELY
     ),
+    (
+        lambda: SSE("/x").heartbeat(5, event=""),
+        "heartbeat(event=''): event is empty, which clients read as \"message\": leave it out",
+    ),
+    (
+        lambda: SSE("/x").heartbeat(5, event="a\nb"),
+        "heartbeat(event='a\\nb'): event may not hold CR, LF or NUL, found '\\n' at index 1: remove it",
+    ),
+    (
+        lambda: SSE("/x").heartbeat(5, event="error"),
+        "heartbeat(event='error'): EventSource dispatches its own event of that name; use 'ping'",
+    ),
+    (
+        lambda: SSE("/x").heartbeat(5, data="x"),
+        "heartbeat(data='x') is the data of an event; name it, as in event='ping'",
+    ),
+    (
+        lambda: SSE("/x").heartbeat(5, event="ping", data={}),  # type: ignore[arg-type]
+        "heartbeat(data=…) is text, such as '{}', not {}",
+    ),
+    (
+        lambda: SSE("/x").heartbeat(5, event="ping", data="\ud800"),
+        "heartbeat(event='ping'): data holds a lone surrogate, '\\ud800' at index 18, which UTF-8 cannot express",
+    ),
     (lambda: SSE("/x").retry(-1), "retry(-1): must lie between 0 and 9007199254740991 milliseconds"),
     (lambda: SSE("/x").retry(1.5), "retry(1.5): must be an int, in milliseconds, not float"),  # type: ignore[arg-type]
     (lambda: SSE("/x").retry(True), "retry(True): must be an int, in milliseconds, not bool"),

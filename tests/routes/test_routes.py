@@ -151,6 +151,8 @@ class Odd:
             "SSE('/a').heartbeat(2.5).retry(500).guard(is_admin).handle(stream)",
         ),
         (SSE("/a").heartbeat(None), "SSE('/a').heartbeat(None)"),
+        (SSE("/a").heartbeat(15, event="ping"), "SSE('/a').heartbeat(15, event='ping')"),
+        (SSE("/a").heartbeat(5, event="p", data="x"), "SSE('/a').heartbeat(5, event='p', data='x')"),
     ],
 )
 def test_a_route_reads_as_it_is_written(route: Route, text: str) -> None:

@@ -63,6 +63,32 @@ async def test_a_route_can_have_its_own_time_or_none(autojump_clock: MockClock) 
     assert never.writes == [BEAT]
 
 
+@pytest.mark.parametrize(
+    ("options", "frame"),
+    [
+        ({"event": "ping"}, b"event: ping\ndata: {}\n\n"),
+        ({"event": "ping", "data": '{"type": "ping"}'}, b'event: ping\ndata: {"type": "ping"}\n\n'),
+        ({"event": "é", "data": "a\nb"}, "event: é\ndata: a\ndata: b\n\n".encode()),
+    ],
+)
+async def test_it_can_be_an_event(options: dict[str, str], frame: bytes, autojump_clock: MockClock) -> None:
+    app = App().add(SSE("/").heartbeat(10, **options).handle(quiet))
+    async with TestClient(app).stream("/") as stream:
+        await trio.sleep(31)
+        assert stream.writes == [BEAT, frame, frame, frame]  # the opening line is still a comment
+        assert app.statistics().events == 0
+        assert app.statistics().bytes == len(stream.raw)
+
+
+async def test_an_event_that_is_the_heartbeat_leaves_the_clients_last_id(autojump_clock: MockClock) -> None:
+    async def once() -> AsyncIterator[Any]:
+        yield {"id": "7", "data": 1}
+        await trio.sleep_forever()
+
+    async with TestClient(App().add(SSE("/").heartbeat(10, event="ping").handle(once))).stream("/") as stream:
+        assert [(event.event, event.id) for event in await stream.events(2)] == [(None, "7"), ("ping", "7")]
+
+
 @pytest.mark.parametrize("seconds", [0.5, 2, 15])
 async def test_it_does_not_depend_on_how_late_it_is(seconds: float, autojump_clock: MockClock) -> None:
     autojump_clock.jump(1000)

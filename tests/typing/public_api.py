@@ -70,7 +70,14 @@ async def create(body: Filter, request: Request) -> Response:
 
 
 # Builders keep their types through every method.
-events = SSE("/rooms/:room/events").use(user=authenticate).guard(is_admin).query(Filter).heartbeat(5).retry(100)
+events = (
+    SSE("/rooms/:room/events")
+    .use(user=authenticate)
+    .guard(is_admin)
+    .query(Filter)
+    .heartbeat(5, event="ping")
+    .retry(100)
+)
 assert_type(events, SSE)
 assert_type(events.handle(stream), SSE)
 assert_type(Get("/").use(user=authenticate).guard(any_of(is_admin, is_admin)).handle(lambda: 1), Get)

@@ -15,12 +15,15 @@ from attrs.validators import optional
 from .._ground.checks import check_seconds, is_positive
 from .._ground.naming import type_name
 from ..errors import BuildError, EventError
-from ..wire import Done, ServerSentEvent, check_name, check_retry
+from ..wire import Done, ServerSentEvent, check_name, check_retry, encode
 
 __all__ = ("ShutdownPolicy", "StreamOptions")
 
 ShutdownPolicy = Literal["reconnect", "finish", "cancel"]
 """What happens to open streams when the server shuts down: see `SSE.on_shutdown`."""
+
+HEARTBEAT_DATA: Final = "{}"
+"""The data of a heartbeat that is an event: browsers dispatch no event without data, and pages parse it as JSON."""
 
 NOT_A_VALUE: Final = (Mapping, list, ServerSentEvent, Done)
 """Types of what a handler may yield that are not plain values: events, batches of them, and the end of a stream."""
@@ -29,6 +32,23 @@ NOT_A_VALUE: Final = (Mapping, list, ServerSentEvent, Done)
 def _check_heartbeat(_options: object, _field: object, value: float | None) -> None:
     if value is not None and not is_positive(value):
         raise BuildError(f"heartbeat is a number of seconds above 0, or None for none, not {value!r}")
+
+
+def _check_heartbeat_data(_options: object, _field: object, value: object) -> None:
+    if not isinstance(value, str):
+        raise BuildError(f"heartbeat(data=…) is text, such as '{{}}', not {value!r:.80}")
+
+
+def _check_heartbeat_event(options: StreamOptions, _field: object, name: str | None) -> None:
+    data = options.heartbeat_data
+    if name is None and data != HEARTBEAT_DATA:
+        raise BuildError(f"heartbeat(data={data!r:.80}) is the data of an event; name it, as in event='ping'")
+    if name == "error":
+        raise BuildError("heartbeat(event='error'): EventSource dispatches its own event of that name; use 'ping'")
+    try:
+        encode({"event": name, "data": data})
+    except EventError as error:
+        raise BuildError(f"heartbeat(event={name!r}): {error.field} {error.reason}") from None
 
 
 def _check_on_shutdown(_options: object, _field: object, value: object) -> None:
@@ -75,7 +95,9 @@ class StreamOptions:
     """What an SSE route sets for its streams. Each option is set by the route's method of the same name.
 
     Attributes:
-        heartbeat: Seconds without a write after which a comment is sent; None for never.
+        heartbeat: Seconds without a write after which a heartbeat is sent; None for never.
+        heartbeat_event: The name of the event that is the heartbeat; None for a comment.
+        heartbeat_data: The data of that event.
         retry: Milliseconds that a client waits before it reconnects, sent at the start of a stream; None sends nothing.
         send_timeout: Seconds that a client may take for a write of up to 64 KiB; None for the app's `send_timeout`.
         lifetime: Seconds after which a stream ends, a tenth more or less; None for no limit.
@@ -84,6 +106,8 @@ class StreamOptions:
     """
 
     heartbeat: float | None = attrs.field(default=15.0, validator=_check_heartbeat)
+    heartbeat_data: str = attrs.field(default=HEARTBEAT_DATA, validator=_check_heartbeat_data)
+    heartbeat_event: str | None = attrs.field(default=None, validator=_check_heartbeat_event)
     retry: int | None = attrs.field(default=None, validator=_check_retry)
     send_timeout: float | None = attrs.field(default=None, validator=optional(check_seconds))
     lifetime: float | None = attrs.field(default=None, validator=optional(check_seconds))
@@ -92,11 +116,21 @@ class StreamOptions:
 
     def __str__(self) -> str:
         """The calls that set the options, for the repr of a route, without those that have their default."""
-        defaults = StreamOptions()
-        shown = [
-            f".{name}({getattr(self, name)!r})"
-            for name in ("heartbeat", "retry", "send_timeout", "lifetime", "on_shutdown")
-            if getattr(self, name) != getattr(defaults, name)
-        ]
+        shown = [self._heartbeat()]
+        shown += [f".{name}({getattr(self, name)!r})" for name in PLAIN if getattr(self, name) != _default(name)]
         types = ", ".join(f"{name}={type_name(cls)}" for name, cls in self.events)
         return "".join(shown) + (f".events({types})" if types else "")
+
+    def _heartbeat(self) -> str:
+        names = ("heartbeat", "heartbeat_event", "heartbeat_data")
+        changed = [name for name in names if getattr(self, name) != _default(name)]
+        given = [f", {name.removeprefix('heartbeat_')}={getattr(self, name)!r}" for name in changed if "_" in name]
+        return f".heartbeat({self.heartbeat!r}{''.join(given)})" if changed else ""
+
+
+PLAIN: Final = ("retry", "send_timeout", "lifetime", "on_shutdown")
+"""The options that are set by one value."""
+
+
+def _default(option: str) -> object:
+    return getattr(attrs.fields(StreamOptions), option).default

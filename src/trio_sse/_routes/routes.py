@@ -18,7 +18,7 @@ from .._http.form_reader import DEFAULT_MAX_FORM, FormLimits
 from .._http.paths import Path, to_path
 from ..errors import BuildError
 from .builder import Builder
-from .options import ShutdownPolicy, StreamOptions
+from .options import HEARTBEAT_DATA, ShutdownPolicy, StreamOptions
 from .steps import ReadBody, ReadForm, ReadQuery
 
 __all__ = ("SSE", "Delete", "Get", "Patch", "Post", "Put", "Route")
@@ -196,12 +196,21 @@ class SSE(Route):
     method: str = attrs.field(default="GET", kw_only=True, validator=_check_method)
     options: StreamOptions = attrs.field(factory=StreamOptions, kw_only=True)
 
-    def heartbeat(self, seconds: float | None) -> Self:
-        """Send a comment after this many seconds without a write; the default is 15, None turns it off.
+    def heartbeat(self, seconds: float | None, *, event: str | None = None, data: str = HEARTBEAT_DATA) -> Self:
+        """Send a heartbeat after this many seconds without a write; the default is 15, None turns it off.
 
         Without a heartbeat only the kernel notices that a client has vanished, which can take hours.
+
+        Args:
+            seconds: The interval.
+            event: Send an event of this name, such as `"ping"`, which a page can listen to. It has no id, and is not
+                counted in the statistics. None sends a comment, which JavaScript does not see.
+            data: The data of this event.
+
+        Raises:
+            BuildError: The interval is not above 0, or such an event cannot be sent.
         """
-        return self._with(heartbeat=seconds)
+        return self._with(heartbeat=seconds, heartbeat_event=event, heartbeat_data=data)
 
     def retry(self, milliseconds: int) -> Self:
         """Tell each client, at the start of its stream, how long to wait before it reconnects."""

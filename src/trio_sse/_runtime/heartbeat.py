@@ -1,6 +1,6 @@
-"""The heartbeat: a comment that is sent when a stream has been silent for a while.
+"""The heartbeat: a comment, or an event, that is sent when a stream has been silent for a while.
 
-Owns its bytes, and when it is due.
+Owns its bytes, and when it is due. It is not counted as an event: it is the library that sends it.
 """
 
 from __future__ import annotations
@@ -9,22 +9,29 @@ from typing import Final
 
 import trio
 
-from ..wire import encode_comment
+from .._routes.options import StreamOptions
+from ..wire import encode, encode_comment
 from .writer import Writer
 
-__all__ = ("HEARTBEAT", "beat")
+__all__ = ("HEARTBEAT", "beat", "heartbeat_frame")
 
 HEARTBEAT: Final = encode_comment("")
 """The comment that keeps a silent stream open. It also stands first in a stream, so that `open` waits for no event."""
 
 
-async def beat(writer: Writer, seconds: float) -> None:
-    """Write the comment whenever nothing has been written for `seconds`, until cancelled."""
+def heartbeat_frame(options: StreamOptions) -> bytes:
+    """The bytes of a route's heartbeat."""
+    name = options.heartbeat_event
+    return HEARTBEAT if name is None else encode({"event": name, "data": options.heartbeat_data})
+
+
+async def beat(writer: Writer, seconds: float, frame: bytes) -> None:
+    """Write the frame whenever nothing has been written for `seconds`, until cancelled."""
     while True:
         now, due = trio.current_time(), writer.last_write + seconds
         if writer.writing:  # the client is slow, not silent: look again later, since this write may last
             due = now + seconds
         elif now >= due:
-            await writer.write(HEARTBEAT)
+            await writer.write(frame)
             due = writer.last_write + seconds
         await trio.sleep_until(due)

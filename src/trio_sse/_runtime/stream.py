@@ -20,7 +20,7 @@ from ..errors import HTTPError
 from ..wire import ServerSentEvent, encode
 from .abort import AbortReason
 from .generator import drive
-from .heartbeat import HEARTBEAT, beat
+from .heartbeat import HEARTBEAT, beat, heartbeat_frame
 from .request_context import RequestContext
 from .responder import Responder
 
@@ -96,7 +96,8 @@ class StreamResponder(Responder):
         first = HEARTBEAT if options.retry is None else encode(ServerSentEvent(retry=options.retry))
         await connection.writer.write(first)
         if options.heartbeat is not None:
-            connection.start(partial(beat, connection.writer, options.heartbeat), "heartbeat")
+            beats = partial(beat, connection.writer, options.heartbeat, heartbeat_frame(options))
+            connection.start(beats, "heartbeat")
 
     async def _emit(self, item: Any) -> bool:
         """Send an item, or a batch of them in one write; True when the stream ends with it."""
