@@ -15,7 +15,7 @@ from attrs.validators import optional
 from .._ground.checks import check_seconds, is_positive
 from .._ground.naming import type_name
 from ..errors import BuildError, EventError
-from ..wire import Done, ServerSentEvent, check_name, check_retry, encode
+from ..wire import Done, ServerSentEvent, check_name, check_retry, encode, encode_comment
 
 __all__ = ("ShutdownPolicy", "StreamOptions")
 
@@ -39,14 +39,13 @@ def _check_heartbeat_data(_options: object, _field: object, value: object) -> No
         raise BuildError(f"heartbeat(data=…) is text, such as '{{}}', not {value!r:.80}")
 
 
-def _check_heartbeat_event(options: StreamOptions, _field: object, name: str | None) -> None:
-    data = options.heartbeat_data
+def _heartbeat_frame(name: str | None, data: str) -> bytes:
     if name is None and data != HEARTBEAT_DATA:
         raise BuildError(f"heartbeat(data={data!r:.80}) is the data of an event; name it, as in event='ping'")
     if name == "error":
         raise BuildError("heartbeat(event='error'): EventSource dispatches its own event of that name; use 'ping'")
     try:
-        encode({"event": name, "data": data})
+        return encode_comment("") if name is None else encode({"event": name, "data": data})
     except EventError as error:
         raise BuildError(f"heartbeat(event={name!r}): {error.field} {error.reason}") from None
 
@@ -103,16 +102,22 @@ class StreamOptions:
         lifetime: Seconds after which a stream ends, a tenth more or less; None for no limit.
         on_shutdown: What happens to open streams when the server shuts down.
         events: The classes of plain values, each with the name of its event.
+        heartbeat_frame: The bytes of a heartbeat.
     """
 
     heartbeat: float | None = attrs.field(default=15.0, validator=_check_heartbeat)
     heartbeat_data: str = attrs.field(default=HEARTBEAT_DATA, validator=_check_heartbeat_data)
-    heartbeat_event: str | None = attrs.field(default=None, validator=_check_heartbeat_event)
+    heartbeat_event: str | None = None
     retry: int | None = attrs.field(default=None, validator=_check_retry)
     send_timeout: float | None = attrs.field(default=None, validator=optional(check_seconds))
     lifetime: float | None = attrs.field(default=None, validator=optional(check_seconds))
     on_shutdown: ShutdownPolicy = attrs.field(default="reconnect", validator=_check_on_shutdown)
     events: tuple[tuple[str, type[Any]], ...] = attrs.field(default=(), validator=_check_events)
+    heartbeat_frame: bytes = attrs.field(init=False, eq=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        # Made once, since the start of a stream should cost little.
+        object.__setattr__(self, "heartbeat_frame", _heartbeat_frame(self.heartbeat_event, self.heartbeat_data))
 
     def __str__(self) -> str:
         """The calls that set the options, for the repr of a route, without those that have their default."""

@@ -1,6 +1,6 @@
 """The heartbeat: a comment, or an event, that is sent when a stream has been silent for a while.
 
-Owns its bytes, and when it is due. It is not counted as an event: it is the library that sends it.
+Owns when it is due. It is not counted as an event: it is the library that sends it.
 """
 
 from __future__ import annotations
@@ -9,20 +9,13 @@ from typing import Final
 
 import trio
 
-from .._routes.options import StreamOptions
-from ..wire import encode, encode_comment
+from ..wire import encode_comment
 from .writer import Writer
 
-__all__ = ("HEARTBEAT", "beat", "heartbeat_frame")
+__all__ = ("HEARTBEAT", "beat")
 
 HEARTBEAT: Final = encode_comment("")
-"""The comment that keeps a silent stream open. It also stands first in a stream, so that `open` waits for no event."""
-
-
-def heartbeat_frame(options: StreamOptions) -> bytes:
-    """The bytes of a route's heartbeat."""
-    name = options.heartbeat_event
-    return HEARTBEAT if name is None else encode({"event": name, "data": options.heartbeat_data})
+"""The comment that stands first in a stream, so that `open` waits for no event; it also keeps a silent stream open."""
 
 
 async def beat(writer: Writer, seconds: float, frame: bytes) -> None:

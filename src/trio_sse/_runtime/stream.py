@@ -20,7 +20,7 @@ from ..errors import HTTPError
 from ..wire import ServerSentEvent, encode
 from .abort import AbortReason
 from .generator import drive
-from .heartbeat import HEARTBEAT, beat, heartbeat_frame
+from .heartbeat import HEARTBEAT, beat
 from .request_context import RequestContext
 from .responder import Responder
 
@@ -96,7 +96,7 @@ class StreamResponder(Responder):
         first = HEARTBEAT if options.retry is None else encode(ServerSentEvent(retry=options.retry))
         await connection.writer.write(first)
         if options.heartbeat is not None:
-            beats = partial(beat, connection.writer, options.heartbeat, heartbeat_frame(options))
+            beats = partial(beat, connection.writer, options.heartbeat, options.heartbeat_frame)
             connection.start(beats, "heartbeat")
 
     async def _emit(self, item: Any) -> bool:
