@@ -42,10 +42,10 @@ napoleon_use_ivar = True
 
 nitpick_ignore_regex = [
     (r"py:.*", r"(attrs|collections|contextlib|enum|httpx2|hypercorn|ipaddress|os|ssl|trio|types|typing)\..*"),
-    (r"py:class", r"(\w+\.)*[A-Z](_|_co)?"),  # type variables
+    (r"py:class", r"(\w+\.)*[A-Z](_|_co|_contra|_any)?"),  # type variables
     # Names of other packages and of the standard library, as they stand in annotations of the source.
     (r"py:class", r"Any|Self|Literal|Iterable|Iterator|Generator|Mapping|MutableMapping|Sequence|Callable|Awaitable"),
-    (r"py:class", r"Async\w+|Config|Collector|IPv[46]Network"),
+    (r"py:class", r"Async\w+|Config|Collector|IPv[46]Network|datetime"),
 ]
 
 BESIDE = (each.name for each in pkgutil.iter_modules(trio_sse.__path__))
@@ -57,6 +57,9 @@ PUBLIC = {name: f"{door}.{name}" for door in reversed(DOORS) for name in importl
 
 PRIVATE_NAME = re.compile(r"\btrio_sse\.(?:\w+\.)*_\w+\.(?:\w+\.)*(\w+)")
 """A name in a private module; the group is the last part."""
+
+TYPE_VARIABLE = re.compile(r"(?:~|\btrio_sse\.(?:\w+\.)+)([A-Z](?:_\w+)?)\b")
+"""A type variable as autodoc writes it; the group is its name."""
 
 FORBIDDEN = re.compile(r"trio_sse\._|&lt;function|&lt;object|&lt;class|NOTHING|&lt;factory|attr_dict|Forward[Rr]ef")
 """What no page may show: private names, and defaults that mean nothing to a reader."""
@@ -159,7 +162,8 @@ def resolve_public(app: Any, env: Any, node: Any, contnode: Any) -> Any:
 
 def public_types(_app: Any, _what: str, _name: str, _value: Any, _options: Any, lines: list[str]) -> None:
     """Show the types of attributes, which napoleon reads from the class, under their public names."""
-    lines[:] = [PRIVATE_NAME.sub(lambda match: PUBLIC.get(match[1], match[0]), line) for line in lines]
+    public = [PRIVATE_NAME.sub(lambda match: PUBLIC.get(match[1], match[0]), line) for line in lines]
+    lines[:] = [TYPE_VARIABLE.sub(r"\1", line) for line in public]
 
 
 def public_titles(_app: Any, doctree: nodes.document, _page: str) -> None:

@@ -14,14 +14,13 @@ Then listen in one terminal and publish from another:
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import attrs
 import trio
 
-from trio_sse import SSE, App, Controller, Post, run
+from trio_sse import SSE, App, Controller, Events, Post, run
 
 BACKLOG = 100
 """The most notifications that wait for one subscriber."""
@@ -86,7 +85,7 @@ class NotificationService:
         send.close()
 
 
-async def stream(notifications: NotificationService) -> AsyncIterator[dict[str, Any]]:
+async def stream(notifications: NotificationService) -> Events:
     """Send one client everything that is published while it is connected."""
     with notifications.subscribe() as published:  # exits when the client disconnects, and whenever else the stream ends
         yield {"event": "connected", "data": {"status": "ok"}}

@@ -20,6 +20,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("wire",),
     ("_http",),
     ("client", "topics", "_routes", "forms", "statistics"),
+    ("context",),
     ("models", "routes", "_plan"),
     ("_runtime",),
     ("_server", "auth", "health", "prometheus", "testing"),

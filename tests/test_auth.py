@@ -764,7 +764,7 @@ async def test_who_expires_before_the_response_starts_is_asked_in_the_same_way(a
 
     app = App(wall_clock=lambda: START + trio.current_time())
     step = cookie(lambda value: User(value, START + 60))
-    app = app.add(SSE("/").use(user=step).use(slow).handle(lambda: None))
+    app = app.add(SSE("/").use(user=step).use(slow).handle(show))
     reply = await ask(app, (b"cookie", b"session=a"))
     assert reply.headers["www-authenticate"] == 'Cookie realm="app", cookie-name="session"'
 

@@ -21,6 +21,7 @@ DOORS = (
     "asgi",
     "auth",
     "client",
+    "context",
     "errors",
     "forms",
     "health",
@@ -53,7 +54,8 @@ class Definition:
     @property
     def is_type_variable(self) -> bool:
         values = [getattr(node, "value", None) for node in self.nodes]
-        return any(isinstance(value, ast.Call) and "TypeVar" in ast.unparse(value.func) for value in values)
+        calls = [ast.unparse(value.func) for value in values if isinstance(value, ast.Call)]
+        return any("TypeVar" in call or "ParamSpec" in call for call in calls)
 
 
 def file_of(module: str) -> Path:

@@ -12,13 +12,12 @@ end with the viewer that happened to start it.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import trio
 
-from trio_sse import SSE, Aborted, App, Get, Response
+from trio_sse import SSE, Aborted, App, Events, Get, Response
+from trio_sse.wire import EventFields
 
 from .machine import Sample
 from .sampler import Sampler
@@ -34,7 +33,7 @@ def page() -> Response:
     return Response(PAGE, media_type="text/html; charset=utf-8")
 
 
-async def metrics(sampler: Sampler, aborted: Aborted, last_event_id: str | None) -> AsyncIterator[list[dict[str, Any]]]:
+async def metrics(sampler: Sampler, aborted: Aborted, last_event_id: str | None) -> Events:
     """Send the samples that are kept in one batch, so that the plot is full at once, and then each new sample.
 
     A viewer that reconnects continues after the last sample that it has received.
@@ -49,7 +48,7 @@ async def metrics(sampler: Sampler, aborted: Aborted, last_event_id: str | None)
         logger.info("viewer left: %s", aborted.reason)
 
 
-def event(sample: Sample) -> dict[str, Any]:
+def event(sample: Sample) -> EventFields:
     """The event for a sample."""
     return {"event": "sample", "id": str(sample.number), "data": sample}
 

@@ -5,12 +5,11 @@ Authentication (401) comes first, then the order (404) and authorization (403): 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import attrs
 
-from trio_sse import SSE, Controller, Get, Post, Response, required
+from trio_sse import SSE, Controller, Events, Get, Post, Response, required
 from trio_sse.errors import Conflict
 
 from .domain import NewOrder, Order, Status, StatusConflict
@@ -51,7 +50,7 @@ async def change(orders: OrderService, order: Order, body: Change) -> Order | No
         raise Conflict(str(conflict)) from None
 
 
-async def follow(orders: OrderService, order: Order) -> AsyncIterator[dict[str, Any]]:
+async def follow(orders: OrderService, order: Order) -> Events:
     """The order as it is now, then every update.
 
     It subscribes first, and then reads the order again: an update in between may be sent twice, but is never missed.

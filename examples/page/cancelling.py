@@ -6,13 +6,10 @@ curl http://127.0.0.1:8000/videos/running
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
-
 import attrs
 import trio
 
-from trio_sse import SSE, Aborted, Controller, Get
+from trio_sse import SSE, Aborted, Controller, Events, Get
 
 
 @attrs.frozen(eq=False)
@@ -52,9 +49,7 @@ async def cancel_with(aborted: Aborted, job: Job) -> None:
     job.scope.cancel(reason=f"aborted: {aborted.reason}")
 
 
-async def transcode(
-    video: str, transcoder: Transcoder, aborted: Aborted, nursery: trio.Nursery
-) -> AsyncIterator[dict[str, Any]]:
+async def transcode(video: str, transcoder: Transcoder, aborted: Aborted, nursery: trio.Nursery) -> Events:
     job = transcoder.begin(video)
     nursery.start_soon(cancel_with, aborted, job)  # in the request's nursery, so that it ends with the request
 

@@ -6,12 +6,11 @@ curl -N http://127.0.0.1:8000/events
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import attrs
 import trio
 
-from trio_sse import SSE, Controller, Post
+from trio_sse import SSE, Controller, Events, Post
 
 
 @attrs.frozen
@@ -50,7 +49,7 @@ class Subscription:
         self.receive.close()
 
 
-async def events(bus: EventBus) -> AsyncIterator[dict[str, Any]]:
+async def events(bus: EventBus) -> Events:
     subscription = bus.subscribe()
     try:
         async for event in subscription:

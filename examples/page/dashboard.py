@@ -6,12 +6,9 @@ curl -i -H "Authorization: Bearer guest" http://127.0.0.1:8000/dashboard/events
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
-
 import attrs
 
-from trio_sse import SSE
+from trio_sse import SSE, Events
 from trio_sse.auth import bearer, fixed_secrets
 
 
@@ -25,5 +22,5 @@ verify = fixed_secrets({"root": User("Ada", "admin"), "guest": User("Bob", "visi
 
 
 @SSE("/dashboard/events").use(user=bearer(verify)).guard(lambda user: user.role == "admin").handle
-async def route(user: User) -> AsyncIterator[dict[str, Any]]:
+async def route(user: User) -> Events:
     yield {"event": "welcome", "data": {"name": user.name}}

@@ -5,16 +5,11 @@ curl -N http://127.0.0.1:8000/event-format
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
-
-from trio_sse import SSE, Done, ServerSentEvent
-
-Event = dict[str, Any] | ServerSentEvent | Done
+from trio_sse import SSE, Done, Events, ServerSentEvent
 
 
 @SSE("/event-format").handle
-async def route() -> AsyncIterator[Event]:
+async def route() -> Events:
     # All fields except data are optional.
     yield {
         "event": "update",  # event: update

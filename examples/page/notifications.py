@@ -7,11 +7,10 @@ curl --json '{"text": "Tea is ready"}' http://127.0.0.1:8000/notifications
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
 
 import attrs
 
-from trio_sse import SSE, Controller, Post
+from trio_sse import SSE, Controller, Events, Post
 from trio_sse.topics import MemoryTopic
 
 
@@ -31,7 +30,7 @@ class NotificationService:
         await self._topic.publish(notification)
 
 
-async def stream(notifications: NotificationService) -> AsyncIterator[dict[str, Any]]:
+async def stream(notifications: NotificationService) -> Events:
     published = notifications.subscribe()  # nothing that is published from here on is missed
     yield {"event": "connected", "data": {"status": "ok"}}
 

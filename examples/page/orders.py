@@ -9,12 +9,11 @@ curl -X POST http://127.0.0.1:8000/orders/1/ship
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import attrs
 
-from trio_sse import SSE, Controller, Get, Post, Reference, required
+from trio_sse import SSE, Controller, Events, Get, Post, Reference, required
 from trio_sse.models import MemoryRepository
 from trio_sse.topics import HasEvents, Topics
 
@@ -53,7 +52,7 @@ async def list_orders(orders: OrderService) -> list[Order]:
     return await orders.list()
 
 
-async def order_events(order: Reference[Order]) -> AsyncIterator[dict[str, Any]]:
+async def order_events(order: Reference[Order]) -> Events:
     found = await order
     if found is None:
         return

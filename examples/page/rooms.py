@@ -6,17 +6,14 @@ curl -N http://127.0.0.1:8000/floors/3/events
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
-
-from trio_sse import SSE, Controller, PathParams
+from trio_sse import SSE, Controller, Events, PathParams
 
 
-async def by_params(params: PathParams) -> AsyncIterator[dict[str, Any]]:
+async def by_params(params: PathParams) -> Events:
     yield {"data": {"room": params.room_id}}
 
 
-async def by_name(floor: int) -> AsyncIterator[dict[str, Any]]:  # a path without a number is a 404
+async def by_name(floor: int) -> Events:  # a path without a number is a 404
     yield {"data": {"floor": floor}}
 
 

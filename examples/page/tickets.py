@@ -7,12 +7,11 @@ curl -i -N http://127.0.0.1:8000/tickets/9/follow
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import attrs
 
-from trio_sse import SSE, Controller, Post, Reference, required
+from trio_sse import SSE, Controller, Events, Post, Reference, required
 from trio_sse.models import MemoryRepository, Repository
 from trio_sse.topics import HasEvents, Topics
 
@@ -45,7 +44,7 @@ def tickets(topics: Topics) -> Repository[Ticket]:
     return MemoryRepository(Ticket, [Ticket(1, "No tea"), Ticket(2, "Cold tea")], topics=topics)
 
 
-async def events(params: TicketParams) -> AsyncIterator[dict[str, Any]]:
+async def events(params: TicketParams) -> Events:
     """As on the page: the ticket is looked up after the stream has started."""
     ticket = await params.ticket  # Ticket | None
     if ticket is None:
@@ -58,7 +57,7 @@ async def events(params: TicketParams) -> AsyncIterator[dict[str, Any]]:
         yield {"event": event.type, "data": event.data}
 
 
-async def follow(ticket: Ticket) -> AsyncIterator[dict[str, Any]]:
+async def follow(ticket: Ticket) -> Events:
     """The ticket is looked up before the stream starts: if there is none, the answer is a 404."""
     yield {"event": "connected", "data": {"subject": ticket.subject}}
 

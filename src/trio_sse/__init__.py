@@ -16,7 +16,7 @@ from ._runtime.abort import Aborted, AbortReason
 from ._runtime.server_extension import Draining
 from .app import App
 from .errors import Forbidden, HTTPError, NotFound, Unauthorized
-from .wire import Done, ServerSentEvent
+from .wire import Done, Events, ServerSentEvent
 
 if TYPE_CHECKING:
     from ._server import run, serve
@@ -30,6 +30,7 @@ __all__ = (
     "Delete",
     "Done",
     "Draining",
+    "Events",
     "Forbidden",
     "Get",
     "HTTPError",

@@ -8,12 +8,13 @@ from ._http.form_reader import FormLimits
 from ._http.paths import Path
 from ._routes.options import ShutdownPolicy
 from ._routes.providers import Provider, Scope
-from ._routes.steps import AnyOf, Guard, ReadBody, ReadForm, ReadQuery, Step, Typed, Use
+from ._routes.steps import AnyOf, Guard, Lambda, ReadBody, ReadForm, ReadQuery, Step, Typed, Use
 
 __all__ = (
     "AnyOf",
     "FormLimits",
     "Guard",
+    "Lambda",
     "Path",
     "Provider",
     "ReadBody",

@@ -39,6 +39,14 @@ async def test_headers_are_sent_with_each_request_and_replace_the_defaults(autoj
         assert raw[b"authorization"] == b"Bearer t"
 
 
+async def test_a_header_that_is_none_is_not_sent(autojump_clock: MockClock) -> None:
+    server = Server(GONE)
+    await read(server.source(headers={"X-Name": None, "accept": None}))
+    [request] = server.requests
+    assert "x-name" not in request.headers
+    assert request.headers["accept"] == "text/event-stream"
+
+
 async def test_a_body_is_sent_again_with_each_connection(autojump_clock: MockClock) -> None:
     server = Server(streaming(b"id: 1\ndata: a\n\n"), refusing(503), GONE)
     await read(server.source(content="question", headers={"content-type": "text/plain"}))

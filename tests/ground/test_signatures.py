@@ -50,6 +50,10 @@ class Service:
         raise NotImplementedError
 
 
+class Greets(Protocol):
+    def __call__(self, name: str) -> str: ...
+
+
 class Callable_:
     def __call__(self, user: User) -> bool:
         raise NotImplementedError
@@ -294,6 +298,10 @@ UserId = NewType("UserId", int)
         (type[User], type[Admin]),
         (Callable[..., Any], Callable[[int], int]),
         (str, Awaitable[int] | str),
+        (Greets, Callable[[str], str]),
+        (Callable[[str], str], Greets),
+        (Callable_, Greets),
+        (User, Greets | None | Any),
     ],
 )
 def test_what_could_be_true_fits(offered: Any, wanted: Any) -> None:
@@ -318,6 +326,9 @@ def test_what_could_be_true_fits(offered: Any, wanted: Any) -> None:
         (Headers, dict[str, str]),
         (Annotated[str, "x"], int),
         (Iterator[int], int),
+        (Greets, str),
+        (User, Greets),
+        (User, Greets | None),
     ],
 )
 def test_what_cannot_be_true_does_not_fit(offered: Any, wanted: Any) -> None:

@@ -35,9 +35,11 @@ from trio_sse import (
     any_of,
     required,
 )
+from trio_sse.context import ExpireAt
 from trio_sse.errors import BuildError
 from trio_sse.forms import UploadedFile
 from trio_sse.models import MemoryRepository, Repository
+from trio_sse.statistics import Statistics
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -99,6 +101,15 @@ async def auth() -> Auth:
     raise NotImplementedError
 
 
+def wants_url(url: ExpireAt) -> None: ...
+
+
+def wants_expiry(expire_at: str) -> None: ...
+
+
+def wants_statistics(statistics: Statistics) -> None: ...
+
+
 def shadow() -> Shadow:
     raise NotImplementedError
 
@@ -115,7 +126,7 @@ async def stream() -> AsyncGenerator[dict[str, Any]]:
     yield {}
 
 
-def items() -> Iterator[int]:
+def items() -> Any:
     yield 1
 
 
@@ -290,6 +301,18 @@ WHEN_CHECKED: list[tuple[Route, str]] = [
     (
         Get("/x").handle(user_headers),
         "GET /x: handler user_headers() wants 'headers' as dict[str, str], but it is Headers",
+    ),
+    (
+        Get("/x").handle(wants_url),
+        "GET /x: handler wants_url() wants 'url' as ExpireAt, but it is URLFor",
+    ),
+    (
+        Get("/x").use(wants_expiry).handle(answer),
+        "GET /x: middleware wants_expiry() wants 'expire_at' as str, but it is ExpireAt",
+    ),
+    (
+        Get("/x").guard(wants_statistics).handle(answer),
+        "GET /x: guard wants_statistics() wants 'statistics' as Statistics, but it is ReadStatistics",
     ),
     (
         Get("/x").handle(wants_nested_query),
@@ -497,7 +520,7 @@ def test_a_mistake_within_a_route_is_found_by_check(route: Route, message: str) 
             "SSE /x clashes with SSE /x: they answer the same requests; change one's path or method",
         ),
         (
-            (SSE("/x", method="POST").handle(stream), SSE("/x", method="POST").handle(session)),
+            (SSE("/x", method="POST").handle(stream), SSE("/x", method="POST").handle(stream)),
             "SSE POST /x clashes with SSE POST /x: they answer the same requests; change one's path or method",
         ),
     ],
@@ -1016,10 +1039,10 @@ AT_ONCE: list[tuple[Callable[[], object], str]] = [
         lambda: SSE("/x").handle(items),
         "items() is a synchronous generator or context manager; write it with 'async def' (and @asynccontextmanager)",
     ),
-    (lambda: Get("/x").use(user=User("ann")), "User(name='ann') is not a function"),  # type: ignore[arg-type]
-    (lambda: Get("/x").guard(True), "True is not a function"),  # type: ignore[arg-type]
-    (lambda: Get("/x").guard(any_of(True, False)), "True is not a function"),  # type: ignore[arg-type]
-    (lambda: Get("/x").handle(None), "None is not a function"),  # type: ignore[arg-type]
+    (lambda: Get("/x").use(user=User("ann")), "User(name='ann') is not a function"),  # type: ignore[call-overload]
+    (lambda: Get("/x").guard(True), "True is not a function"),  # type: ignore[call-overload]
+    (lambda: Get("/x").guard(any_of(True, False)), "True is not a function"),  # type: ignore[call-overload]
+    (lambda: Get("/x").handle(None), "None is not a function"),  # type: ignore[call-overload]
     (lambda: any_of(is_admin), "any_of() takes two guards or more, as in any_of(is_owner, is_admin)"),
     (
         lambda: Get("/x").handle(answer).handle(number),
@@ -1176,7 +1199,7 @@ AT_ONCE: list[tuple[Callable[[], object], str]] = [
         "items() is a synchronous generator or context manager; write it with 'async def' (and @asynccontextmanager)",
     ),
     (
-        lambda: Controller("/x").guard(True),  # type: ignore[arg-type]
+        lambda: Controller("/x").guard(True),  # type: ignore[call-overload]
         "True is not a function",
     ),
     (

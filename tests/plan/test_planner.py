@@ -60,8 +60,8 @@ async def auth(request: Request) -> Auth:
 def answer() -> None: ...
 
 
-async def stream() -> AsyncGenerator[int]:
-    yield 1
+async def stream() -> AsyncGenerator[dict[str, int]]:
+    yield {"data": 1}
 
 
 def is_admin(user: User) -> bool:
@@ -77,7 +77,7 @@ def test_a_plan_holds_all_that_a_request_needs() -> None:
         SSE("/:site/rooms/:room")
         .use(user=authenticate)
         .guard(any_of(is_admin, is_owner))
-        .handle(lambda site, user, last_event_id=None: None)
+        .handle(lambda site, user, last_event_id=None: stream())
     )
     made = plan(route)
     provide, check = made.operations

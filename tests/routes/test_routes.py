@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 import attrs
@@ -11,6 +12,7 @@ import pytest
 
 from trio_sse import SSE, Delete, Get, Patch, Post, Put, Route, any_of
 from trio_sse.errors import BuildError
+from trio_sse.wire import EventFields
 
 KINDS: list[type[Route]] = [SSE, Get, Post, Put, Patch, Delete]
 
@@ -107,12 +109,31 @@ def test_routes_of_two_kinds_are_never_equal() -> None:
 
 def test_a_handler_is_named_by_a_call_or_by_a_decorator() -> None:
     @SSE("/a").handle
-    async def decorated() -> AsyncGenerator[int]:
-        yield 1
+    async def decorated() -> AsyncGenerator[dict[str, int]]:
+        yield {"data": 1}
 
     assert isinstance(decorated, SSE)
     assert decorated.handler is not None
     assert decorated == SSE("/a").handle(decorated.handler)
+
+
+async def test_a_decorated_handler_can_be_called() -> None:
+    @SSE("/rooms/:room").heartbeat(5).handle
+    async def room_events(room: int, last: str = "") -> AsyncGenerator[EventFields]:
+        yield {"data": room, "id": last}
+
+    @Get("/double/:number").handle
+    def double(number: int) -> int:
+        return 2 * number
+
+    async with aclosing(room_events(7, last="3")) as events:
+        assert await anext(events) == {"data": 7, "id": "3"}
+    assert double(number=4) == 8
+
+
+def test_a_route_without_a_handler_cannot_be_called() -> None:
+    with pytest.raises(BuildError, match=r"^GET /a has no handler to call; finish it with \.handle\(function\)$"):
+        Get("/a")()
 
 
 class Odd:

@@ -27,7 +27,7 @@ def journal() -> Journal:
     return Journal()
 
 
-def app_of(handler: Callable[..., object], *steps: Callable[..., object], **settings: Any) -> TestClient:
+def app_of(handler: Callable[..., Any], *steps: Callable[..., object], **settings: Any) -> TestClient:
     return TestClient(App(**settings).add(SSE("/").use(*steps).handle(handler)))
 
 

@@ -16,7 +16,7 @@ from trio_sse.testing import TestClient
 from trio_sse.wire import DONE_ID
 
 
-def client_of(handler: Callable[..., object]) -> TestClient:
+def client_of(handler: Callable[..., Any]) -> TestClient:
     return TestClient(App().add(SSE("/").handle(handler)))
 
 

@@ -104,6 +104,13 @@ async def test_silence_is_broken_by_an_event_and_not_by_a_heartbeat(autojump_clo
             await stream.silent_for(2)
 
 
+async def test_a_header_that_is_none_is_not_sent() -> None:
+    app = App().add(Get("/").handle(lambda headers: [*sorted(headers)]))
+    client = TestClient(app, headers={"x-always": "1", "x-unset": None})
+    assert (await client.get("/", headers={"x-mine": "2", "x-none": None})).json() == ["x-always", "x-mine"]
+    assert (await client.get("/", headers={"x-always": None})).json() == []
+
+
 async def test_json_and_query_are_sent_as_a_client_would(autojump_clock: MockClock) -> None:
     app = App().add(Post("/echo").handle(lambda body, query, headers: [body.decode(), dict(query), headers["x"]]))
     reply = await TestClient(app, headers={"x": "y"}).post("/echo", {"a": 1}, query={"q": "tea & milk"})

@@ -38,14 +38,14 @@ async def events() -> None:
         assert_type(source.ready_state, ReadyState)
         assert_type(source.last_event_id, str | None)
         async for event in source:
-            assert_type(event, ServerSentEvent)
+            assert_type(event, ServerSentEvent[str])
     async with EventSource(httpx2.URL("http://server/"), client=httpx2.AsyncClient(), json=Tick(1)) as source:
-        assert_type(await anext(source), ServerSentEvent)
+        assert_type(await anext(source), ServerSentEvent[str])
 
 
 async def values(source: EventSource) -> None:
     async for tick in source.values({"tick": Tick}):
-        assert_type(tick, Tick | ServerSentEvent)
+        assert_type(tick, Tick | ServerSentEvent[str])
     assert_type(source.values(UPDATES), Values[Tick | OrderUpdate])
     async for update in source.values(UPDATES):
         match update:
@@ -54,15 +54,15 @@ async def values(source: EventSource) -> None:
             case OrderUpdate():
                 assert_type(update.status, str)
             case _:
-                assert_type(update, ServerSentEvent)
+                assert_type(update, ServerSentEvent[str])
 
 
 async def values_of_a_route(source: EventSource) -> None:
     route = SSE("/updates").events(tick=Tick)
     async for value in source.values(route.options.events):
-        assert_type(value, Any | ServerSentEvent)
+        assert_type(value, Any | ServerSentEvent[str])
 
 
 def unreadable(error: UnreadableEvent) -> None:
-    assert_type(error.event, ServerSentEvent)
+    assert_type(error.event, ServerSentEvent[str])
     assert_type(error.wanted, type[object])

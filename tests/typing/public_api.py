@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, assert_type
 from uuid import UUID
@@ -24,6 +24,7 @@ from trio_sse import (
     Reference,
     Request,
     Response,
+    Route,
     ServerSentEvent,
     any_of,
     required,
@@ -31,7 +32,7 @@ from trio_sse import (
 from trio_sse.auth import api_key, basic, bearer, cookie, fixed_passwords, fixed_secrets, same_secret
 from trio_sse.models import MemoryRepository, Repository, resolve
 from trio_sse.topics import HasEvents, MemoryTopics, Topic, Topics
-from trio_sse.wire import Decoder
+from trio_sse.wire import Decoder, Events
 
 
 @attrs.frozen
@@ -79,22 +80,33 @@ events = (
     .retry(100)
 )
 assert_type(events, SSE)
-assert_type(events.handle(stream), SSE)
-assert_type(Get("/").use(user=authenticate).guard(any_of(is_admin, is_admin)).handle(lambda: 1), Get)
-assert_type(Post("/").body(Filter).handle(create), Post)
+assert_type(Get("/").use(user=authenticate).guard(any_of(is_admin, is_admin)).handle(lambda: 1), Get[[], int])
 app = App().add(events.handle(stream), Post("/").body(Filter).handle(create))
 assert_type(app, App)
 
 
-@SSE("/decorated").handle
-async def decorated() -> AsyncIterator[Any]:
-    yield {"data": 1}
+@SSE("/decorated").heartbeat(5).handle
+async def decorated(room: int) -> Events:
+    yield {"data": room}
 
 
-assert_type(decorated, SSE)
+@Post("/created").body(Filter).handle
+async def created(body: Filter) -> int:
+    return body.limit
+
+
+async def call_decorated() -> None:
+    """A decorated handler is a route, and is called with its own types."""
+    assert_type(decorated(room=1), Events)
+    assert_type(await created(Filter()), int)
+    App().add(decorated, created, events.handle(stream))
+
+
+routes: list[Route] = [decorated, created, SSE("/ticks").events(tick=Filter).handle(stream)]
+stream_route: SSE = SSE("/ticks").events(tick=Filter)
 
 decoder = Decoder()
-assert_type(decoder.feed(b"data: 1\n\n"), list[ServerSentEvent])
+assert_type(decoder.feed(b"data: 1\n\n"), list[ServerSentEvent[str]])
 assert_type(decoder.last_event_id, str | None)
 
 
@@ -212,7 +224,7 @@ class OrderService:
 
 
 @asynccontextmanager
-async def session(request: Request, nursery: trio.Nursery) -> AsyncIterator[User]:
+async def session(request: Request, nursery: trio.Nursery) -> AsyncGenerator[User]:
     yield User("admin")
 
 
@@ -221,7 +233,7 @@ def open_orders(topics: Topics) -> Repository[Order]:
 
 
 typed_events = SSE("/:order/events").events(tick=OrderUpdate).types(Order).inject(orders=Repository[Order])
-assert_type(typed_events, SSE)
+assert_type(typed_events, SSE[object])
 assert_type(typed_events.options.events, tuple[tuple[str, type[Any]], ...])
 assert_type(Post("/:order").types(required(Order), room=required(Room)).inject(orders=OrderService), Post)
 

@@ -7,15 +7,15 @@ import pytest
 from trio_sse.wire import MAX_RETRY, DecodeError, Decoder, EventTooLarge, ServerSentEvent, encode
 
 
-def read(stream: bytes) -> list[ServerSentEvent]:
+def read(stream: bytes) -> list[ServerSentEvent[str]]:
     return Decoder().feed(stream)
 
 
-def read_bytewise(decoder: Decoder, stream: bytes) -> list[ServerSentEvent]:
+def read_bytewise(decoder: Decoder, stream: bytes) -> list[ServerSentEvent[str]]:
     return [event for byte in stream for event in decoder.feed(bytes([byte]))]
 
 
-def data_of(stream: bytes) -> list[object]:
+def data_of(stream: bytes) -> list[str]:
     whole = [event.data for event in read(stream)]
     assert [event.data for event in read_bytewise(Decoder(), stream)] == whole
     return whole

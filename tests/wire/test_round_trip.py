@@ -57,7 +57,7 @@ class Reference:
             self.seen.append(Seen(name or "message", data[:-1], self.last_id))
 
 
-def seen(events: list[ServerSentEvent]) -> list[Seen]:
+def seen(events: list[ServerSentEvent[str]]) -> list[Seen]:
     return [Seen(event.event or "message", str(event.data), event.id or "") for event in events]
 
 
@@ -132,9 +132,9 @@ def test_it_makes_no_difference_how_a_stream_is_cut(stream: bytes, cuts: list[in
 
 @given(streams, st.integers(1, 40))
 def test_it_makes_no_difference_to_the_limit_how_a_stream_is_cut(stream: bytes, size: int) -> None:
-    def outcome(chunks: list[bytes]) -> tuple[list[ServerSentEvent], bool]:
+    def outcome(chunks: list[bytes]) -> tuple[list[ServerSentEvent[str]], bool]:
         decoder = Decoder(max_size=size)
-        read: list[ServerSentEvent] = []
+        read: list[ServerSentEvent[str]] = []
         try:
             for chunk in (*chunks, b""):
                 read += decoder.feed(chunk)
@@ -146,7 +146,7 @@ def test_it_makes_no_difference_to_the_limit_how_a_stream_is_cut(stream: bytes, 
 
 
 @given(st.lists(events()))
-def test_what_was_encoded_is_decoded_again_without_its_comments(sent: list[ServerSentEvent]) -> None:
+def test_what_was_encoded_is_decoded_again_without_its_comments(sent: list[ServerSentEvent[str]]) -> None:
     last_id: str | None = None
     for got, event in zip(Decoder().feed(encode_many(sent)), sent, strict=True):
         last_id = last_id if event.id is None else event.id

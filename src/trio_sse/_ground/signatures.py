@@ -225,5 +225,10 @@ def _classes(annotation: Any) -> tuple[type, ...] | None:
     if annotation in (UNKNOWN, Any) or isinstance(annotation, TypeVar) or not isinstance(origin or annotation, type):
         return None
     plain: type = dict if typing.is_typeddict(origin or annotation) else origin or annotation
-    # A class need not name the protocols that it implements, so a protocol is related to any class.
-    return None if getattr(plain, "_is_protocol", False) else (plain,)
+    return _classes_of_protocol(plain) if getattr(plain, "_is_protocol", False) else (plain,)
+
+
+def _classes_of_protocol(protocol: type) -> tuple[type, ...] | None:
+    """A class need not name the protocols that it implements, so any class may be one, except for a function's."""
+    own = [name for name in vars(protocol) if not name.startswith("_")]
+    return (Callable,) if "__call__" in vars(protocol) and not own else None  # type: ignore[return-value]

@@ -7,11 +7,17 @@ functions that get the values: `_plan` must not import Trio, and some of the val
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import attrs
 
-__all__ = ("BuiltInName", "BuiltInNames")
+from .._ground.signatures import fits
+from ..context import CountAs, ExpireAt, ReadStatistics, URLFor
+
+__all__ = ("BuiltInName", "BuiltInNames", "can_be")
+
+FUNCTIONS: Final[tuple[Any, ...]] = (CountAs, ExpireAt, ReadStatistics, URLFor)
+"""The types of built-in values that are functions, which `fits` cannot tell from each other."""
 
 
 @attrs.frozen
@@ -34,3 +40,9 @@ class BuiltInName:
 
 BuiltInNames: TypeAlias = Mapping[str, BuiltInName]
 """All of them, by name."""
+
+
+def can_be(known: Any, wanted: Any) -> bool:
+    """Whether a value of the type `known`, such as that of a built-in name, may be annotated as `wanted`."""
+    another = known in FUNCTIONS and wanted in FUNCTIONS and wanted is not known
+    return fits(known, wanted) and not another

@@ -32,8 +32,9 @@ class EventMap:
             EventError: The item is neither an event nor a value of a class that the route names.
         """
         if isinstance(item, ServerSentEvent):
-            name = self._name(item.data) if item.event is None else None
-            return item if name is None else attrs.evolve(item, event=name)
+            event = cast("ServerSentEvent", item)
+            name = self._name(event.data) if event.event is None else None
+            return event if name is None else attrs.evolve(event, event=name)
         if isinstance(item, Mapping):
             fields = cast("Mapping[str, Any]", item)
             name = self._name(fields.get("data")) if fields.get("event") is None else None

@@ -13,7 +13,7 @@ import attrs
 
 from .._ground.calls import Call, Kind, kind_of, result_type
 from .._ground.naming import describe, name_of, nearest, type_name
-from .._ground.signatures import UNKNOWN, Parameter, field_annotations, fits, parameters_of
+from .._ground.signatures import UNKNOWN, Parameter, field_annotations, parameters_of
 from .._http.body_reader import DEFAULT_MAX_BODY, BodyReader
 from .._http.form_reader import FormReader
 from .._http.parts import PartParser
@@ -22,7 +22,7 @@ from .._routes.routes import SSE, Route
 from .._routes.steps import AnyOf, Guard, ReadBody, ReadForm, ReadQuery, Step, Typed, Use
 from ..errors import BuildError
 from ..wire import JSONEncoder, encode_json
-from .built_in_names import BuiltInNames
+from .built_in_names import BuiltInNames, can_be
 from .event_encoder import EventEncoder
 from .event_map import EventMap
 from .operations import OperationList
@@ -106,7 +106,8 @@ class _Planner:
         )
 
     def events(self) -> EventMap | None:
-        types = self.route.options.events if isinstance(self.route, SSE) else ()
+        route: SSE | Route = self.route
+        types = route.options.events if isinstance(route, SSE) else ()
         return EventMap(types) if types else None
 
     def error(self, message: str) -> BuildError:
@@ -281,7 +282,7 @@ class _Planner:
 
     def check(self, parameter: Parameter, who: str) -> None:
         name, wanted, known = parameter.name, parameter.annotation, self.known[parameter.name]
-        if fits(known, wanted):
+        if can_be(known, wanted):
             return
         hint = ""
         if name in ("body", "query") and name not in self.readers:

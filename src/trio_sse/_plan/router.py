@@ -110,11 +110,11 @@ class Router:
         return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
 
     def _insert(self, plan: Plan) -> None:
-        node = self._root
+        node, method = self._root, plan.route.method
         for segment in plan.route.path.segments:
             node = node.child(segment)
         table = node.streams if isinstance(plan.route, SSE) else node.plain
-        other = table.setdefault(plan.route.method, plan)
+        other = table.setdefault(method, plan)
         if other is not plan:
             raise BuildError(
                 f"{plan.label} clashes with {other.label}: they answer the same requests; change one's path or method"

@@ -14,10 +14,10 @@ import attrs
 
 from .._ground.calls import Call, Kind, kind_of_factory
 from .._ground.naming import nearest, type_name
-from .._ground.signatures import Parameter, alternatives, derives, fits, is_distinct, parameters_of
+from .._ground.signatures import Parameter, alternatives, derives, is_distinct, parameters_of
 from .._routes.providers import NOT_A_SERVICE, Provider, Scope
 from ..errors import BuildError
-from .built_in_names import BuiltInNames
+from .built_in_names import BuiltInNames, can_be
 
 __all__ = ("ResolvedProvider", "ServiceGraph", "ServiceKey")
 
@@ -139,7 +139,7 @@ class ServiceGraph:
 
     def _is_built_in(self, parameter: Parameter) -> bool:
         known = self._names.get(parameter.name)
-        return known is not None and known.scope is not None and fits(known.type, parameter.annotation)
+        return known is not None and known.scope is not None and can_be(known.type, parameter.annotation)
 
     @staticmethod
     def _check_alias(provider: Provider, target: Provider) -> None:

@@ -7,7 +7,7 @@ step is checked here by itself; `_plan.planner` checks the steps of a route agai
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, overload
 
 import attrs
 
@@ -16,7 +16,7 @@ from .._ground.naming import type_name
 from .._ground.signatures import is_type
 from ..errors import BuildError
 from .models import Required
-from .steps import AnyOf, Guard, Step, Use, typed
+from .steps import AnyOf, Guard, Lambda, Step, Use, typed
 
 __all__ = ("Builder",)
 
@@ -33,6 +33,12 @@ class Builder:
     steps: tuple[Step, ...] = attrs.field(default=(), kw_only=True)
     services: tuple[tuple[str, Any], ...] = attrs.field(default=(), kw_only=True)
 
+    @overload
+    def use(self, *middleware: Lambda, **named: Lambda) -> Self: ...
+    @overload
+    def use(  # type: ignore[overload-cannot-match]
+        self, *middleware: Callable[..., object], **named: Callable[..., object]
+    ) -> Self: ...
     def use(self, *middleware: Callable[..., object], **named: Callable[..., object]) -> Self:
         """Add middleware, which runs before the response starts.
 
@@ -49,6 +55,10 @@ class Builder:
             kind_of(step.function)
         return self._add(*steps)
 
+    @overload
+    def guard(self, *guards: Lambda | AnyOf) -> Self: ...
+    @overload
+    def guard(self, *guards: Callable[..., object] | AnyOf) -> Self: ...  # type: ignore[overload-cannot-match]
     def guard(self, *guards: Callable[..., object] | AnyOf) -> Self:
         """Add guards: functions that return True to admit the request, or False for a 403.
 

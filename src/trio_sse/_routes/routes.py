@@ -7,7 +7,7 @@ Owns the declaration of one route. Every method returns a new value, so several 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Never, Self, cast, overload
 
 import attrs
 
@@ -18,6 +18,7 @@ from .._http.form_reader import DEFAULT_MAX_FORM, FormLimits
 from .._http.paths import Path, to_path
 from ..errors import BuildError
 from .builder import Builder
+from .handlers import P, Q, R, R_co, S, S_any, V_contra
 from .options import HEARTBEAT_DATA, ShutdownPolicy, StreamOptions
 from .steps import ReadBody, ReadForm, ReadQuery
 
@@ -29,8 +30,10 @@ def _refuse_base(_route: object, _field: object, _value: str) -> None:
 
 
 @attrs.frozen(repr=False)
-class Route(Builder):
+class Route(Builder, Generic[P, R_co]):
     """What all routes share: a path, steps, services, and a handler.
+
+    A route can be called as its handler, so that a test can call a function that `.handle` decorates.
 
     Attributes:
         path: The parsed pattern.
@@ -42,7 +45,7 @@ class Route(Builder):
     """
 
     path: Path = attrs.field(converter=to_path)
-    handler: Callable[..., object] | None = attrs.field(default=None, kw_only=True)
+    handler: Callable[P, R_co] | None = attrs.field(default=None, kw_only=True)
     name: str = attrs.field(default="", kw_only=True)
     answers_during_shutdown: bool = attrs.field(default=False, kw_only=True)
     method: str = attrs.field(default="", init=False, validator=_refuse_base)
@@ -118,8 +121,12 @@ class Route(Builder):
             raise BuildError(f"{self}: {problem}") from None
         return self._add(ReadForm(model, limits))
 
-    def handle(self, handler: Callable[..., object]) -> Self:
-        """Set the handler: `.handle(list_orders)`.
+    @overload
+    def handle(self, handler: Callable[Q, R]) -> Route[Q, R]: ...
+    @overload
+    def handle(self, handler: Callable[..., object]) -> Route: ...  # type: ignore[overload-cannot-match]
+    def handle(self, handler: Callable[..., object]) -> Any:
+        """Set the handler: `.handle(list_orders)`. Returns the route; `@Get("/orders").handle` decorates a function.
 
         Raises:
             BuildError: The route has a handler already, or this is not a function that can be called by name.
@@ -127,7 +134,18 @@ class Route(Builder):
         if self.handler is not None:
             raise BuildError(f"{self} has the handler {describe(self.handler)} already; write a route for each handler")
         kind_of(handler)
-        return attrs.evolve(self, handler=handler)
+        route: Any = self
+        return attrs.evolve(route, handler=handler)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the handler itself, without the steps.
+
+        Raises:
+            BuildError: The route has no handler.
+        """
+        if self.handler is None:
+            raise BuildError(f"{self} has no handler to call; finish it with .handle(function)")
+        return self.handler(*args, **kwargs)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -142,38 +160,78 @@ class Route(Builder):
 
 
 @attrs.frozen(repr=False)
-class Get(Route):
+class Get(Route[P, R_co]):
     """A route that answers GET (and HEAD) with one value."""
 
     method: str = attrs.field(default="GET", init=False)
 
+    if TYPE_CHECKING:
+
+        @overload
+        def handle(self, handler: Callable[Q, R]) -> Get[Q, R]: ...
+        @overload
+        def handle(self, handler: Callable[..., object]) -> Get: ...  # type: ignore[overload-cannot-match]
+        def handle(self, handler: Callable[..., object]) -> Get: ...
+
 
 @attrs.frozen(repr=False)
-class Post(Route):
+class Post(Route[P, R_co]):
     """A route that answers POST with one value."""
 
     method: str = attrs.field(default="POST", init=False)
 
+    if TYPE_CHECKING:
+
+        @overload
+        def handle(self, handler: Callable[Q, R]) -> Post[Q, R]: ...
+        @overload
+        def handle(self, handler: Callable[..., object]) -> Post: ...  # type: ignore[overload-cannot-match]
+        def handle(self, handler: Callable[..., object]) -> Post: ...
+
 
 @attrs.frozen(repr=False)
-class Put(Route):
+class Put(Route[P, R_co]):
     """A route that answers PUT with one value."""
 
     method: str = attrs.field(default="PUT", init=False)
 
+    if TYPE_CHECKING:
+
+        @overload
+        def handle(self, handler: Callable[Q, R]) -> Put[Q, R]: ...
+        @overload
+        def handle(self, handler: Callable[..., object]) -> Put: ...  # type: ignore[overload-cannot-match]
+        def handle(self, handler: Callable[..., object]) -> Put: ...
+
 
 @attrs.frozen(repr=False)
-class Patch(Route):
+class Patch(Route[P, R_co]):
     """A route that answers PATCH with one value."""
 
     method: str = attrs.field(default="PATCH", init=False)
 
+    if TYPE_CHECKING:
+
+        @overload
+        def handle(self, handler: Callable[Q, R]) -> Patch[Q, R]: ...
+        @overload
+        def handle(self, handler: Callable[..., object]) -> Patch: ...  # type: ignore[overload-cannot-match]
+        def handle(self, handler: Callable[..., object]) -> Patch: ...
+
 
 @attrs.frozen(repr=False)
-class Delete(Route):
+class Delete(Route[P, R_co]):
     """A route that answers DELETE with one value."""
 
     method: str = attrs.field(default="DELETE", init=False)
+
+    if TYPE_CHECKING:
+
+        @overload
+        def handle(self, handler: Callable[Q, R]) -> Delete[Q, R]: ...
+        @overload
+        def handle(self, handler: Callable[..., object]) -> Delete: ...  # type: ignore[overload-cannot-match]
+        def handle(self, handler: Callable[..., object]) -> Delete: ...
 
 
 def _check_method(_route: object, _field: object, value: str) -> None:
@@ -182,7 +240,7 @@ def _check_method(_route: object, _field: object, value: str) -> None:
 
 
 @attrs.frozen(repr=False)
-class SSE(Route):
+class SSE(Route[P, R_co], Generic[V_contra, P, R_co]):
     """A route that answers with a stream of events.
 
     The handler is an async generator function, or a function that returns an async iterable (or an async context
@@ -195,6 +253,16 @@ class SSE(Route):
 
     method: str = attrs.field(default="GET", kw_only=True, validator=_check_method)
     options: StreamOptions = attrs.field(factory=StreamOptions, kw_only=True)
+
+    if TYPE_CHECKING:
+
+        @overload  # type: ignore[override]
+        def handle(self: SSE[object], handler: Callable[Q, S_any]) -> SSE[object, Q, S_any]: ...
+        @overload
+        def handle(self: SSE[Never], handler: Callable[Q, S]) -> SSE[Never, Q, S]: ...
+        def handle(  # pyright: ignore[reportIncompatibleMethodOverride] - no other route checks what it returns
+            self, handler: Callable[..., Any]
+        ) -> Any: ...
 
     def heartbeat(self, seconds: float | None, *, event: str | None = None, data: str = HEARTBEAT_DATA) -> Self:
         """Send a heartbeat after this many seconds without a write; the default is 15, None turns it off.
@@ -243,7 +311,7 @@ class SSE(Route):
         """
         return self._with(on_shutdown=policy)
 
-    def events(self, **classes: type[Any]) -> Self:
+    def events(self, **classes: type[Any]) -> SSE[object, P, R_co]:
         """Name the classes of the values that the handler yields: `.events(tick=Tick, order=OrderUpdate)`.
 
         The handler may then yield a plain value, which is sent as the data of an event with the name of its class. If
@@ -253,7 +321,7 @@ class SSE(Route):
         Raises:
             BuildError: A value is not a class, is a class whose values already have a meaning, or is named twice.
         """
-        return self._with(events=(*self.options.events, *classes.items()))
+        return cast("SSE[object, P, R_co]", self._with(events=(*self.options.events, *classes.items())))
 
     def __str__(self) -> str:
         return f"SSE {self.path}" if self.method == "GET" else f"SSE {self.method} {self.path}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias, overload
 
 import attrs
 
@@ -18,7 +18,11 @@ from .._http.form_reader import FormLimits
 from ..errors import BuildError
 from .models import Required
 
-__all__ = ("AnyOf", "Guard", "ReadBody", "ReadForm", "ReadQuery", "Step", "Typed", "Use", "any_of", "typed")
+__all__ = ("AnyOf", "Guard", "Lambda", "ReadBody", "ReadForm", "ReadQuery", "Step", "Typed", "Use", "any_of", "typed")
+
+Lambda: TypeAlias = Callable[[Any], object] | Callable[[Any, Any], object] | Callable[[Any, Any, Any], object]
+"""A function of few parameters. An overload with it makes the parameters of a lambda Any for pyright, which reports
+them as unknown where it is passed as a `Callable[..., object]`."""
 
 
 @attrs.frozen
@@ -122,6 +126,10 @@ def typed(model: type[Any] | Required[Any], parameter: str | None = None) -> Typ
     return Typed(found, parameter, isinstance(model, Required))
 
 
+@overload
+def any_of(*guards: Lambda | AnyOf) -> AnyOf: ...
+@overload
+def any_of(*guards: Callable[..., object] | AnyOf) -> AnyOf: ...  # type: ignore[overload-cannot-match]
 def any_of(*guards: Callable[..., object] | AnyOf) -> AnyOf:
     """A guard that admits a request if one of `guards` does.
 

@@ -18,6 +18,7 @@ from .._http.headers import Cookies, Headers, QueryParams
 from .._http.paths import PathParams
 from .._http.request import Request
 from .._plan.built_in_names import BuiltInName
+from ..context import CountAs, ExpireAt, ReadStatistics, URLFor
 from .abort import Aborted
 from .request_context import RequestContext
 from .server_extension import Draining
@@ -37,7 +38,7 @@ class BuiltInValue(BuiltInName):
     get: Callable[[RequestContext], Any] | None
 
 
-def _url(context: RequestContext) -> Callable[..., str]:
+def _url(context: RequestContext) -> URLFor:
     return partial(_url_below, context.request.scope.get("root_path", ""), context.app.url)
 
 
@@ -66,7 +67,7 @@ _TABLE: Final = (
     BuiltInValue(
         "count_as",
         "says whose stream it is, for Limits(streams_per_client=…)",
-        Callable,
+        CountAs,
         "request",
         lambda context: context.count_as,
     ),
@@ -80,7 +81,7 @@ _TABLE: Final = (
     BuiltInValue(
         "expire_at",
         "ends the stream at a wall-clock time, so that its client comes back with fresh credentials",
-        Callable,
+        ExpireAt,
         "request",
         lambda context: context.expire_at,
     ),
@@ -112,11 +113,11 @@ _TABLE: Final = (
     BuiltInValue(
         "statistics",
         "gives the app's Statistics",
-        Callable,
+        ReadStatistics,
         "request",
         lambda context: context.app.counters.read,
     ),
-    BuiltInValue("url", "makes the URL of a named route", Callable, "request", _url),
+    BuiltInValue("url", "makes the URL of a named route", URLFor, "request", _url),
 )
 
 BUILT_IN: Final[Mapping[str, BuiltInValue]] = types.MappingProxyType({each.name: each for each in _TABLE})

@@ -60,7 +60,7 @@ class UnreadableEvent(ValueError):
         reason: What does not fit. Unprintable characters are escaped.
     """
 
-    def __init__(self, event: ServerSentEvent, wanted: type[object], reason: str) -> None:
+    def __init__(self, event: ServerSentEvent[str], wanted: type[object], reason: str) -> None:
         self.event = event
         self.wanted = wanted
         self.reason: str = escape(reason)

@@ -57,7 +57,8 @@ class EventSource:
     Args:
         url: The URL of the stream.
         method: The HTTP method; by default `GET`, or `POST` if there is a body.
-        headers: Additional request headers. They replace the defaults (`Accept: text/event-stream`, …).
+        headers: Additional request headers. They replace the defaults (`Accept: text/event-stream`, …). A header that
+            is None is not sent.
         content: The request's body. It is sent again with each connection.
         json: A value that is sent as the body, encoded as JSON in the same way as the data of events.
         last_event_id: The id of the event after which to start.
@@ -85,7 +86,7 @@ class EventSource:
         url: str | httpx2.URL,
         *,
         method: str | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | None] | None = None,
         content: str | bytes | None = None,
         json: object = NO_BODY,
         last_event_id: str | None = None,
@@ -118,7 +119,7 @@ class EventSource:
         self._state = ReadyState.CONNECTING
         self._position = last_event_id
         self._decoder = Decoder(max_event_size)
-        self._pending: deque[ServerSentEvent] = deque()
+        self._pending: deque[ServerSentEvent[str]] = deque()
         self._connection: Connection | None = None
         self._opened_at = 0.0
         self._entered = False
@@ -170,7 +171,7 @@ class EventSource:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> ServerSentEvent:
+    async def __anext__(self) -> ServerSentEvent[str]:
         """The next event.
 
         Raises:
@@ -218,7 +219,7 @@ class EventSource:
         while self._state is ReadyState.CONNECTING:
             await self._advance()
 
-    async def _next(self) -> ServerSentEvent:
+    async def _next(self) -> ServerSentEvent[str]:
         await trio.lowlevel.checkpoint()
         while not self._pending:
             if self._state is ReadyState.CLOSED:
@@ -321,14 +322,14 @@ class EventSource:
 class Values(Generic[T]):
     """Iterates over the values of a source's events; see `EventSource.values`."""
 
-    def __init__(self, source: EventSource, read: Callable[[ServerSentEvent], T | ServerSentEvent]) -> None:
+    def __init__(self, source: EventSource, read: Callable[[ServerSentEvent[str]], T | ServerSentEvent[str]]) -> None:
         self._source = source
         self._read = read
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> T | ServerSentEvent:
+    async def __anext__(self) -> T | ServerSentEvent[str]:
         """The next value.
 
         Raises:

@@ -74,7 +74,7 @@ class Subscription:
         cls,
         url: str | httpx2.URL,
         method: str | None,
-        headers: Mapping[str, str],
+        headers: Mapping[str, str | None],
         content: str | bytes | None,
         json: object,
     ) -> Subscription:
@@ -91,7 +91,8 @@ class Subscription:
             content = encode_json(json)
             sent["content-type"] = b"application/json"
         body = content.encode() if isinstance(content, str) else content
-        sent |= {name.lower(): _checked(name, value) for name, value in headers.items()}
+        given = {name.lower(): _checked(name, value) for name, value in headers.items()}
+        sent |= {name: value for name, value in given.items() if value is not None}
         method = method or ("GET" if body is None else "POST")
         return cls(httpx2.URL(url), method, tuple((n.encode(), v) for n, v in sent.items()), body)
 
@@ -119,11 +120,13 @@ class Subscription:
         return headers
 
 
-def _checked(name: str, value: str) -> bytes:
+def _checked(name: str, value: str | None) -> bytes | None:
     if not TOKEN.fullmatch(name):
         raise ValueError(f"{name!r} is not a header name")
     if name.lower() == "last-event-id":
         raise ValueError("pass last_event_id=… instead of the header Last-Event-ID, which changes with each event")
+    if value is None:
+        return None
     encoded = value.encode()
     if UNSENDABLE.search(encoded):
         raise ValueError(f"the header {name!r} has a control character in its value")

@@ -33,7 +33,7 @@ class ValueReader(Generic[T]):
         for name, cls in dict(classes).items():
             self._readers[name] = (cls, _reader(cls))
 
-    def read(self, event: ServerSentEvent) -> T | ServerSentEvent:
+    def read(self, event: ServerSentEvent[str]) -> T | ServerSentEvent[str]:
         """The value of an event; the event itself if there is no class for its name.
 
         Raises:
@@ -44,7 +44,7 @@ class ValueReader(Generic[T]):
             return event
         cls, read = found
         try:
-            return read(str(event.data))
+            return read(event.data)
         except (ValueError, RecursionError) as problem:  # msgspec's errors are ValueErrors
             raise UnreadableEvent(event, cls, str(problem)) from problem
 

@@ -36,6 +36,10 @@ def _default_patience() -> float:
     return VIRTUAL_PATIENCE if isinstance(trio.lowlevel.current_clock(), MockClock) else REAL_PATIENCE
 
 
+def _present(headers: Mapping[str, str | None]) -> dict[str, str]:
+    return {name: value for name, value in headers.items() if value is not None}
+
+
 def _to_headers(headers: Mapping[str, str]) -> Headers:
     return headers if isinstance(headers, Headers) else Headers(headers.items())
 
@@ -87,7 +91,7 @@ class TestClient:
     __test__ = False
 
     def __init__(
-        self, app: Any, *, headers: Mapping[str, str] | None = None, patience: float | None = None, **scope: Any
+        self, app: Any, *, headers: Mapping[str, str | None] | None = None, patience: float | None = None, **scope: Any
     ) -> None:
         self.app = app
         self.patience = patience
@@ -120,7 +124,7 @@ class TestClient:
         *,
         method: str = "GET",
         query: Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str | None] | None = None,
         json: Any = NO_JSON,
         body: bytes | Iterable[bytes] = b"",
         wait: bool = True,
@@ -132,7 +136,8 @@ class TestClient:
             target: The path, with or without a query. It may be percent-encoded.
             method: The method.
             query: Parameters for the query string.
-            headers: The request's headers.
+            headers: The request's headers. None leaves a header out: `{"last-event-id": stream.last_event_id}` is right
+                for the first request, too.
             json: A value to send as JSON.
             body: Bytes to send, or chunks of them.
             wait: Whether to wait for the start of the response; False begins the block at once.
@@ -142,7 +147,7 @@ class TestClient:
             AssertionError: The app has violated ASGI, or has not ended in time.
             Exception: What the app has raised, unless the test has taken it with `claim_error`.
         """
-        given = {**self._headers, **(headers or {})}
+        given = _present({**self._headers, **(headers or {})})
         if json is not NO_JSON:
             given, body = {"content-type": "application/json", **given}, encode_json(json)
         chunks = (body,) if isinstance(body, bytes) else tuple(body)

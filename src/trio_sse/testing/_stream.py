@@ -49,7 +49,7 @@ class TestStream:
         self._patience = patience
         self._chunks = list(chunks)
         self._decoder = Decoder()
-        self._events: list[ServerSentEvent] = []
+        self._events: list[ServerSentEvent[str]] = []
         self._last_event_id: str | None = None
         self._changed = trio.Event()
         self._gone = trio.Event()
@@ -137,16 +137,16 @@ class TestStream:
         await self._until(lambda: self.status is not None, "the response has not started")
         return self
 
-    async def event(self) -> ServerSentEvent:
+    async def event(self) -> ServerSentEvent[str]:
         """Wait for the next event, and return it."""
         await self._until(lambda: bool(self._events), "no event was received")
         return self._pop()
 
-    async def events(self, count: int) -> list[ServerSentEvent]:
+    async def events(self, count: int) -> list[ServerSentEvent[str]]:
         """Wait for the next events, and return them."""
         return [await self.event() for _ in range(count)]
 
-    def pending(self) -> list[ServerSentEvent]:
+    def pending(self) -> list[ServerSentEvent[str]]:
         """The events that have been received and not yet read, without waiting."""
         return [self._pop() for _ in range(len(self._events))]
 
@@ -176,10 +176,10 @@ class TestStream:
         assert error is not None, "the app has raised nothing"
         return error
 
-    def __aiter__(self) -> AsyncIterator[ServerSentEvent]:
+    def __aiter__(self) -> AsyncIterator[ServerSentEvent[str]]:
         return self
 
-    async def __anext__(self) -> ServerSentEvent:
+    async def __anext__(self) -> ServerSentEvent[str]:
         if self.closed and not self._events:
             raise StopAsyncIteration
         await self._until(lambda: bool(self._events) or self.closed, "no event was received")
@@ -187,7 +187,7 @@ class TestStream:
             raise StopAsyncIteration
         return self._pop()
 
-    def _pop(self) -> ServerSentEvent:
+    def _pop(self) -> ServerSentEvent[str]:
         event = self._events.pop(0)
         self._last_event_id = event.id if event.id is not None else self._last_event_id
         return event

@@ -83,14 +83,14 @@ class Decoder:
         self._block_retry: int | None = None
         self._room = max_size
 
-    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+    def feed(self, chunk: bytes) -> list[ServerSentEvent[str]]:
         """Read the next bytes of the stream, which may be split anywhere.
 
         Args:
             chunk: The received bytes; empty ones change nothing.
 
         Returns:
-            The events that these bytes complete, in order.  Their ``data`` is a str, their ``id``
+            The events that these bytes complete, in order.  Their ``id`` is
             the last id of the stream so far, their ``retry`` that of their own block.
 
         Raises:
@@ -98,14 +98,14 @@ class Decoder:
                 call.  Events that were completed before it by the same bytes are not lost: they
                 are returned, and the next call raises.
         """
-        events: list[ServerSentEvent] = []
+        events: list[ServerSentEvent[str]] = []
         if not self._too_large:
             self._read(chunk, events)
         if self._too_large and not events:
             raise EventTooLarge(self._max_size)
         return events
 
-    def _read(self, chunk: bytes, events: list[ServerSentEvent]) -> None:
+    def _read(self, chunk: bytes, events: list[ServerSentEvent[str]]) -> None:
         lines, rest = self._cut(chunk)
         for line in lines:
             if len(line) > self._room:
@@ -187,7 +187,7 @@ class Decoder:
             fits = len(digits) <= _RETRY_DIGITS
             self.retry = self._block_retry = min(int(digits), MAX_RETRY) if fits else MAX_RETRY
 
-    def _dispatch(self) -> ServerSentEvent | None:
+    def _dispatch(self) -> ServerSentEvent[str] | None:
         # The id is kept even if the block has no data, and then nothing is dispatched.
         if self._id is not None:
             self.last_event_id = _text(self._id)
@@ -198,7 +198,7 @@ class Decoder:
         self._room = self._max_size
         return event
 
-    def _event(self) -> ServerSentEvent:
+    def _event(self) -> ServerSentEvent[str]:
         data = _text(self._data.take())
         return unchecked(data, _text(self._name) or None, self.last_event_id, self._block_retry)
 

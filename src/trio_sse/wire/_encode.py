@@ -86,7 +86,7 @@ def _unknown_to_msgspec(value: object) -> str:
 _msgspec_encode = msgspec.json.Encoder(enc_hook=_unknown_to_msgspec).encode
 
 
-def encode(event: EventLike, json: JSONEncoder = encode_json) -> bytes:
+def encode(event: EventLike | Mapping[str, object], json: JSONEncoder = encode_json) -> bytes:
     r"""Write one event, with the blank line at its end.
 
     >>> encode({"event": "tick", "data": {"n": 1}})
@@ -128,7 +128,7 @@ def encode(event: EventLike, json: JSONEncoder = encode_json) -> bytes:
     return to_utf8("data", text + "\n")
 
 
-def encode_many(events: Iterable[EventLike], json: JSONEncoder = encode_json) -> bytes:
+def encode_many(events: Iterable[EventLike | Mapping[str, object]], json: JSONEncoder = encode_json) -> bytes:
     """Write several events one after the other, to be sent in one write.
 
     Raises:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Mapping
-from typing import Final, TypeAlias, final
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, Final, Generic, TypeAlias, TypedDict, cast, final
 
 import attrs
 
+from .._ground.type_parameters import TypeVar
 from ..errors import EventError
 
 __all__ = (
@@ -21,7 +22,9 @@ __all__ = (
     "MAX_RETRY",
     "NO_DATA",
     "Done",
+    "EventFields",
     "EventLike",
+    "Events",
     "NoData",
     "ServerSentEvent",
     "check_comment",
@@ -50,6 +53,8 @@ Servers and proxies limit all headers together to 8 kB or so, and refuse the rec
 
 MAX_RETRY: Final = 2**53 - 1
 """The longest reconnection time, in milliseconds: the largest integer that JavaScript holds."""
+
+D_co = TypeVar("D_co", covariant=True, default=object)
 
 _BYTES_PER_CHARACTER = 4
 _CONTROLS = re.compile("[\r\n\0]")
@@ -182,10 +187,12 @@ def _refuse_controls(field: str, text: str) -> None:
 
 @final
 @attrs.frozen
-class ServerSentEvent:
+class ServerSentEvent(Generic[D_co]):
     """One event, checked when it is made, so that an invalid value fails where it was written.
 
     Only ``data`` is checked later, when the event is encoded: that needs the JSON encoder.
+
+    Its type parameter is the type of ``data``. An event that has been read is a ``ServerSentEvent[str]``.
 
     Args:
         data: A str is sent unchanged, anything else as JSON, None as ``null``.  An event without
@@ -200,7 +207,7 @@ class ServerSentEvent:
         EventError: A field has a value that the format cannot carry, or there is no field.
     """
 
-    data: object = NO_DATA
+    data: D_co = attrs.field(default=cast("Any", NO_DATA))
     event: str | None = attrs.field(default=None, converter=check_name)
     id: str | None = attrs.field(default=None, converter=check_id)
     retry: int | None = attrs.field(default=None, converter=check_retry)
@@ -219,8 +226,29 @@ class Done:
     """A handler yields it to end a stream for good, so that clients do not reconnect."""
 
 
-EventLike: TypeAlias = ServerSentEvent | Mapping[str, object]
+class EventFields(TypedDict, total=False):
+    """An event as a mapping: some of the fields of `ServerSentEvent`, by name.
+
+    At run time any mapping will do, and None means absent, except for ``data``.
+    """
+
+    data: object
+    event: str | None
+    id: str | None
+    retry: int | None
+    comment: str | None
+
+
+EventLike: TypeAlias = ServerSentEvent | EventFields
 """What can be sent: an event, or a mapping of some of its fields by name."""
+
+Events: TypeAlias = AsyncGenerator[EventLike | Done | Sequence[EventLike | Done], None]
+"""What a handler that is an async generator returns: ``async def clock() -> Events``.
+
+Type checkers then check what it yields: events, mappings of their fields, `Done`, and lists of these, which are sent in
+one write.  Plain values, which ``.events(tick=Tick)`` allows, are not among them: annotate such a handler with what it
+yields, as in ``AsyncIterator[Tick]``.
+"""
 
 
 # The setters of the slots, which bypass attrs' frozen __setattr__ and take a third of the time of its __init__.
@@ -229,9 +257,9 @@ _PUT_DATA, _PUT_EVENT, _PUT_ID, _PUT_RETRY, _PUT_COMMENT = (
 )
 
 
-def unchecked(data: object, event: str | None, id: str | None, retry: int | None) -> ServerSentEvent:
+def unchecked(data: str, event: str | None, id: str | None, retry: int | None) -> ServerSentEvent[str]:
     """Make an event of received values: the reader shows what was sent, and does not refuse it."""
-    new = object.__new__(ServerSentEvent)
+    new = cast("ServerSentEvent[str]", object.__new__(ServerSentEvent))
     _PUT_DATA(new, data)
     _PUT_EVENT(new, event)
     _PUT_ID(new, id)
