@@ -17,7 +17,7 @@ from trio.testing import MockClock
 
 ROOT = Path(__file__).parent.parent
 PAGES = (ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts))
-LANGUAGES = frozenset({"console", "html", "js", "nginx", "python", "text"})
+LANGUAGES = frozenset({"console", "html", "js", "nginx", "python", "text", "toml"})
 FENCE = re.compile(r"^ *(?:`{3,}|~{3,})(.*)$", re.MULTILINE)
 BLOCK = re.compile(
     r"^```(?P<language>\w+)\n(?P<shown>.*?)^```$|^<!-- test:\n(?P<hidden>.*?)^-->$", re.MULTILINE | re.DOTALL

@@ -53,9 +53,7 @@ async def asgi_without_an_end(_scope: Any, _receive: Any, send: Any) -> None:
 async def test_what_an_app_does_against_asgi_is_an_assertion_error(
     app: Any, message: str, autojump_clock: MockClock
 ) -> None:
-    with pytest.RaisesGroup(
-        pytest.RaisesExc(AssertionError, match=message), flatten_subgroups=True, allow_unwrapped=True
-    ):
+    with pytest.raises(AssertionError, match=message):
         await TestClient(app).get("/")
 
 
@@ -107,7 +105,10 @@ async def test_silence_is_broken_by_an_event_and_not_by_a_heartbeat(autojump_clo
 async def test_a_header_that_is_none_is_not_sent() -> None:
     app = App().add(Get("/").handle(lambda headers: [*sorted(headers)]))
     client = TestClient(app, headers={"x-always": "1", "x-unset": None})
-    assert (await client.get("/", headers={"x-mine": "2", "x-none": None})).json() == ["x-always", "x-mine"]
+    assert (await client.get("/", headers={"x-mine": "2", "x-none": None, "host": None})).json() == [
+        "x-always",
+        "x-mine",
+    ]
     assert (await client.get("/", headers={"x-always": None})).json() == []
 
 

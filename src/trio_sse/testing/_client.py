@@ -6,7 +6,7 @@ Owns the creation of requests, and the app's lifespan around them. `_stream` own
 from __future__ import annotations
 
 import json as json_module
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Any, Final, Self
@@ -19,13 +19,15 @@ from trio.testing import MockClock
 from .._ground.text import ascii_lower
 from .._http.headers import Headers
 from .._runtime.server_extension import EXTENSION, Drain, ServerExtension
-from ..wire import encode_json
+from ._content import NOT_GIVEN, content_of
+from ._cookies import CookieJar
 from ._leaks import no_leaks
 from ._stream import TestStream
+from ._ungroup import Ungrouped
 
 __all__ = ("TestClient", "TestResponse")
 
-NO_JSON: Final = object()
+HOST: Final = "127.0.0.1:8000"
 REAL_PATIENCE: Final = 10.0
 VIRTUAL_PATIENCE: Final = 24 * 60 * 60.0
 SAFE_IN_A_TARGET = "/%:@!$&'()*+,;=?~-._"
@@ -38,6 +40,14 @@ def _default_patience() -> float:
 
 def _present(headers: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in headers.items() if value is not None}
+
+
+def _quoted(target: str) -> str:
+    return quote(target, safe=SAFE_IN_A_TARGET)
+
+
+def _path_of(target: str) -> str:
+    return _quoted(target).partition("?")[0]
 
 
 def _to_headers(headers: Mapping[str, str]) -> Headers:
@@ -80,9 +90,13 @@ class TestClient:
     deadline whenever all tasks wait, so an hour of heartbeats takes milliseconds. The end of the block checks for leaks
     (see `no_leaks`). Apps whose routes do not need the lifespan can be tested without entering the client.
 
+    An error leaves the blocks of a client and of its streams as it was raised, not in an exception group, unless there
+    are several.
+
     Args:
         app: Any ASGI app.
-        headers: Headers for all requests.
+        headers: Headers for all requests. Without a `host` among them it is `127.0.0.1:8000`.
+        cookies: Cookies for all requests.
         patience: Seconds, by Trio's clock, after which a wait fails the test. The default is 10 in real time, and a
             day in virtual time.
         **scope: Further keys of the ASGI scope of each request: `http_version="2"`, `root_path="/api"`, `client=…`.
@@ -91,18 +105,26 @@ class TestClient:
     __test__ = False
 
     def __init__(
-        self, app: Any, *, headers: Mapping[str, str | None] | None = None, patience: float | None = None, **scope: Any
+        self,
+        app: Any,
+        *,
+        headers: Mapping[str, str | None] | None = None,
+        cookies: Mapping[str, str] | None = None,
+        patience: float | None = None,
+        **scope: Any,
     ) -> None:
         self.app = app
         self.patience = patience
         self.state: dict[str, Any] = {}
         self._drain = Drain()
         self._headers = dict(headers or {})
+        self._cookies = CookieJar((cookies or {}).items())
         self._scope = scope
         self._stack: AsyncExitStack | None = None
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(Ungrouped())
             stack.enter_context(no_leaks())
             await stack.enter_async_context(self._lifespan())
             self._stack = stack.pop_all()
@@ -111,9 +133,19 @@ class TestClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
+        __tracebackhide__ = True
         stack, self._stack = self._stack, None
         assert stack is not None, "the client has not been entered"
         return await stack.__aexit__(kind, error, traceback)  # noqa: ASYNC102 - the app shields its own clean-up
+
+    @property
+    def cookies(self) -> MutableMapping[str, str]:
+        """The cookies that requests send, by name; responses set and delete them.
+
+        Their paths and expiry dates are observed; Max-Age counts Trio's time. Domain, Secure, HttpOnly and SameSite are
+        not, because there is one host and no page. A request with a `cookie` header of its own sends only that.
+        """
+        return self._cookies
 
     # -- requests
 
@@ -125,7 +157,9 @@ class TestClient:
         method: str = "GET",
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str | None] | None = None,
-        json: Any = NO_JSON,
+        json: Any = NOT_GIVEN,
+        form: Mapping[str, Any] | None = None,
+        files: Mapping[str, bytes | tuple[str, bytes] | tuple[str, bytes, str]] | None = None,
         body: bytes | Iterable[bytes] = b"",
         wait: bool = True,
         **scope: Any,
@@ -139,23 +173,31 @@ class TestClient:
             headers: The request's headers. None leaves a header out: `{"last-event-id": stream.last_event_id}` is right
                 for the first request, too.
             json: A value to send as JSON.
+            form: The fields of a form, sent as `application/x-www-form-urlencoded`, or with `files` as
+                `multipart/form-data`. A list or tuple sends a field several times.
+            files: The files of a form, by field: the content, or a tuple of file name and content, or of file name,
+                content and media type.
             body: Bytes to send, or chunks of them.
             wait: Whether to wait for the start of the response; False begins the block at once.
             **scope: Further keys of the ASGI scope.
 
         Raises:
+            TypeError: More than one kind of body is given.
             AssertionError: The app has violated ASGI, or has not ended in time.
             Exception: What the app has raised, unless the test has taken it with `claim_error`.
         """
-        given = _present({**self._headers, **(headers or {})})
-        if json is not NO_JSON:
-            given, body = {"content-type": "application/json", **given}, encode_json(json)
-        chunks = (body,) if isinstance(body, bytes) else tuple(body)
-        stream = TestStream(chunks, _default_patience() if self.patience is None else self.patience)
+        media_type, chunks = content_of(json, form, files, body)
+        path = _path_of(target)
+        given = self._complete({**self._headers, **(headers or {})}, media_type, path)
+        stream = TestStream(
+            chunks,
+            _default_patience() if self.patience is None else self.patience,
+            on_start=lambda headers: self._take_cookies(headers, path),
+        )
         extensions = {EXTENSION: ServerExtension(self._drain, break_off=stream.break_off)}
         extra = {"extensions": extensions, **self._scope, **scope}
         request = self._request_scope(method, target, query or {}, given, extra)
-        async with trio.open_nursery() as nursery:
+        async with Ungrouped(), trio.open_nursery() as nursery:
             stream.in_nursery(nursery)
             nursery.start_soon(self._run, request, stream, name=f"{method} {target}")
             if wait:
@@ -187,21 +229,31 @@ class TestClient:
         """`request("GET", …)`."""
         return await self.request("GET", target, **options)
 
-    async def post(self, target: str, json: Any = NO_JSON, **options: Any) -> TestResponse:
+    async def post(self, target: str, json: Any = NOT_GIVEN, **options: Any) -> TestResponse:
         """`request("POST", …)`, with a value to send as JSON."""
         return await self.request("POST", target, json=json, **options)
 
-    async def put(self, target: str, json: Any = NO_JSON, **options: Any) -> TestResponse:
+    async def put(self, target: str, json: Any = NOT_GIVEN, **options: Any) -> TestResponse:
         """`request("PUT", …)`, with a value to send as JSON."""
         return await self.request("PUT", target, json=json, **options)
 
-    async def patch(self, target: str, json: Any = NO_JSON, **options: Any) -> TestResponse:
+    async def patch(self, target: str, json: Any = NOT_GIVEN, **options: Any) -> TestResponse:
         """`request("PATCH", …)`, with a value to send as JSON."""
         return await self.request("PATCH", target, json=json, **options)
 
     async def delete(self, target: str, **options: Any) -> TestResponse:
         """`request("DELETE", …)`."""
         return await self.request("DELETE", target, **options)
+
+    def _complete(self, headers: dict[str, str | None], media_type: str | None, path: str) -> dict[str, str]:
+        """Add the headers that a client adds itself, unless the test has given them."""
+        given = set(map(ascii_lower, headers))
+        own = {"host": HOST, "content-type": media_type, "cookie": self._cookies.header_for(path)}
+        return _present({**{name: value or None for name, value in own.items() if name not in given}, **headers})
+
+    def _take_cookies(self, headers: Headers, path: str) -> None:
+        for value in headers.get_all("set-cookie"):
+            self._cookies.store(value, path)
 
     # -- the server's part
 
@@ -230,7 +282,7 @@ class TestClient:
         headers: Mapping[str, str],
         extra: Mapping[str, Any],
     ) -> dict[str, Any]:
-        path, _, given = quote(target, safe=SAFE_IN_A_TARGET).partition("?")
+        path, _, given = _quoted(target).partition("?")
         return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.1"},

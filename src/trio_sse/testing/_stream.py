@@ -8,7 +8,7 @@ ASGI raises an AssertionError.
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import trio
@@ -40,13 +40,20 @@ class TestStream:
 
     __test__ = False  # pytest would collect it because of its name
 
-    def __init__(self, chunks: tuple[bytes, ...] = (), patience: float = math.inf) -> None:
+    def __init__(
+        self,
+        chunks: tuple[bytes, ...] = (),
+        patience: float = math.inf,
+        *,
+        on_start: Callable[[Headers], None] | None = None,
+    ) -> None:
         self.status: int | None = None
         self.headers: Headers = Headers()
         self.writes: list[bytes] = []
         self.complete: bool = False
         self.error: Exception | None = None
         self._patience = patience
+        self._on_start = on_start
         self._chunks = list(chunks)
         self._decoder = Decoder()
         self._events: list[ServerSentEvent[str]] = []
@@ -260,6 +267,8 @@ class TestStream:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.headers = Headers.decode(message["headers"])
+            if self._on_start is not None:
+                self._on_start(self.headers)
             return
         body = message.get("body", b"")
         self.writes.append(body)

@@ -1,12 +1,12 @@
-"""The pytest plugin: fixtures. Tests that do not use them are not affected.
+"""The pytest plugin: fixtures, and errors without the groups that hold a single one. Other tests are not affected.
 
-Owns only the fixtures. They work with pytest-trio, which takes its clock from `sse_clock`, and without it, through
-`run_trio`.
+Owns the fixtures, which work with pytest-trio, which takes its clock from `sse_clock`, and without it, through
+`run_trio`; and the way in which pytest is shown an error that has passed through a client.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import Any, TypeVar
 
@@ -16,10 +16,23 @@ from trio.testing import MockClock
 
 from ._client import TestClient
 from ._leaks import no_leaks
+from ._ungroup import innermost, passed_the_kit
 
-__all__ = ("run_trio", "sse_client", "sse_clock")
+__all__ = ("pytest_pyfunc_call", "run_trio", "sse_client", "sse_clock")
 
 T = TypeVar("T")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    """Raise an error that has passed through a client without the group that pytest-trio adds."""
+    try:
+        return (yield)
+    except BaseExceptionGroup as group:
+        error = innermost(group)
+        if error is group or not passed_the_kit(error):
+            raise
+    raise error
 
 
 @pytest.fixture
@@ -42,11 +55,13 @@ def run_trio(sse_clock: MockClock) -> Callable[..., Any]:
     """
 
     def run(function: Callable[..., Awaitable[T]], *args: Any) -> T:
+        __tracebackhide__ = True
         return trio.run(partial(_without_leaks, function, *args), clock=sse_clock)
 
     return run
 
 
 async def _without_leaks(function: Callable[..., Awaitable[T]], *args: Any) -> T:
+    __tracebackhide__ = True
     with no_leaks():
         return await function(*args)
