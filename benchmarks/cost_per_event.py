@@ -67,7 +67,7 @@ async def idle(count: int):
     await trio.sleep(count)
 
 routes = [SSE(f"/{f.__name__}/:count").handle(f) for f in (tight, batched, idle)]
-app = App().provide(Clock, clock).add(*routes, SSE("/paced/:count").inject(clock=Clock).handle(paced))
+app = App().provide(Clock, clock).add(*routes, SSE("/paced/:count").handle(paced))
 """
 
 PEER = """

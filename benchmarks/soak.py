@@ -362,31 +362,27 @@ def compare(book: Book) -> list[str]:
 
 def make_app(book: Book) -> App:
     """The app under load: a route for each kind of stream."""
-    routes = (
-        Controller("/")
-        .inject(book=Book)
-        .routes(
-            ticks=SSE("/ticks").handle(ticks),
-            batches=SSE("/batches").handle(batches),
-            idle=SSE("/idle").heartbeat(1).handle(idle),
-            flood=SSE("/flood").handle(flood),
-            failing=SSE("/failing").handle(failing),
-            overstaying=SSE("/overstaying").handle(overstaying),
-            working=SSE("/working").inject(session=Session).use(hold).handle(working),
-            short=SSE("/short").lifetime(3).handle(ticks),
-            expiring=SSE("/expiring").use(until_soon).handle(ticks),
-            counted=SSE("/users/:user").use(as_somebody).handle(idle),
-            follow=SSE("/rooms/:room/:other").types(required(Room), other=Room).handle(follow),
-            say=Post("/rooms/:room").types(required(Room)).handle(say),
-            value=Get("/values/:number").handle(value),
-            sum=Post("/sum").body(list[int]).handle(take),
-            broken=Get("/broken").handle(broken),
-            look=Get("/soak").during_shutdown().handle(look),
-            objects=Get("/soak/objects").during_shutdown().handle(collect),
-            tasks=Get("/soak/tasks").during_shutdown().handle(tasks),
-            mark=Post("/soak/mark").during_shutdown().handle(mark),
-            marked=Get("/soak/marked").during_shutdown().handle(compare),
-        )
+    routes = Controller("/").routes(
+        ticks=SSE("/ticks").handle(ticks),
+        batches=SSE("/batches").handle(batches),
+        idle=SSE("/idle").heartbeat(1).handle(idle),
+        flood=SSE("/flood").handle(flood),
+        failing=SSE("/failing").handle(failing),
+        overstaying=SSE("/overstaying").handle(overstaying),
+        working=SSE("/working").use(hold).handle(working),
+        short=SSE("/short").lifetime(3).handle(ticks),
+        expiring=SSE("/expiring").use(until_soon).handle(ticks),
+        counted=SSE("/users/:user").use(as_somebody).handle(idle),
+        follow=SSE("/rooms/:room/:other").types(required(Room), other=Room).handle(follow),
+        say=Post("/rooms/:room").types(required(Room)).handle(say),
+        value=Get("/values/:number").handle(value),
+        sum=Post("/sum").body(list[int]).handle(take),
+        broken=Get("/broken").handle(broken),
+        look=Get("/soak").during_shutdown().handle(look),
+        objects=Get("/soak/objects").during_shutdown().handle(collect),
+        tasks=Get("/soak/tasks").during_shutdown().handle(tasks),
+        mark=Post("/soak/mark").during_shutdown().handle(mark),
+        marked=Get("/soak/marked").during_shutdown().handle(compare),
     )
     limits = Limits(hosts=("127.0.0.1",), streams_per_client=1 << 20)
     return (

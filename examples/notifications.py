@@ -98,13 +98,9 @@ def publish(notifications: NotificationService, body: Draft) -> Notification:
     return notifications.publish(body)
 
 
-controller = (
-    Controller("/notifications")
-    .inject(notifications=NotificationService)
-    .routes(
-        stream=SSE("/stream").handle(stream),
-        publish=Post("/").body(Draft).handle(publish),
-    )
+controller = Controller("/notifications").routes(
+    stream=SSE("/stream").handle(stream),
+    publish=Post("/").body(Draft).handle(publish),
 )
 
 app = App().provide(NotificationService).add(controller)  # the service is made once, when the server starts

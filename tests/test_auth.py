@@ -523,7 +523,7 @@ async def test_one_step_serves_many_requests_at_once(autojump_clock: MockClock) 
     assert sorted(found) == ["ada", "grace"]
 
 
-def unknown_name(token: str, usres: Users) -> User:
+def unknown_name(token: str, usres: dict[str, User]) -> User:
     raise NotImplementedError(token, usres)
 
 

@@ -63,7 +63,6 @@ async def follow(orders: OrderService, order: Order) -> Events:
 
 controller = (
     Controller("/orders")
-    .inject(orders=OrderService)
     .use(user=authenticate)
     .routes(
         list=Get("/").handle(list_orders),

@@ -62,11 +62,7 @@ async def running(transcoder: Transcoder) -> list[str]:
     return sorted(transcoder.running)
 
 
-controller = (
-    Controller("/videos")
-    .inject(transcoder=Transcoder)
-    .routes(
-        transcode=SSE("/:video/transcode").handle(transcode),
-        running=Get("/running").handle(running),
-    )
+controller = Controller("/videos").routes(
+    transcode=SSE("/:video/transcode").handle(transcode),
+    running=Get("/running").handle(running),
 )

@@ -63,11 +63,7 @@ async def publish(bus: EventBus, body: BusEvent) -> None:
     await bus.publish(body)
 
 
-controller = (
-    Controller("/events")
-    .inject(bus=EventBus)
-    .routes(
-        stream=SSE("/").handle(events),
-        publish=Post("/").body(BusEvent).handle(publish),
-    )
+controller = Controller("/events").routes(
+    stream=SSE("/").handle(events),
+    publish=Post("/").body(BusEvent).handle(publish),
 )

@@ -42,11 +42,7 @@ async def notify(notifications: NotificationService, body: Notification) -> None
     await notifications.notify(body)
 
 
-controller = (
-    Controller("/notifications")
-    .inject(notifications=NotificationService)
-    .routes(
-        stream=SSE("/stream").handle(stream),
-        notify=Post("/").body(Notification).handle(notify),
-    )
+controller = Controller("/notifications").routes(
+    stream=SSE("/stream").handle(stream),
+    notify=Post("/").body(Notification).handle(notify),
 )

@@ -65,14 +65,10 @@ async def ship(order: Order, orders: OrderService) -> None:
     await orders.ship(order)
 
 
-controller = (
-    Controller("/orders")
-    .inject(orders=OrderService)
-    .routes(
-        # Regular HTTP routes
-        list=Get("/").handle(list_orders),
-        ship=Post("/:order/ship").types(required(Order)).handle(ship),
-        # An SSE route for real-time updates
-        events=SSE("/:order/events").types(Order).handle(order_events),
-    )
+controller = Controller("/orders").routes(
+    # Regular HTTP routes
+    list=Get("/").handle(list_orders),
+    ship=Post("/:order/ship").types(required(Order)).handle(ship),
+    # An SSE route for real-time updates
+    events=SSE("/:order/events").types(Order).handle(order_events),
 )

@@ -110,6 +110,8 @@ class App:
     ) -> Self:
         """Define how a service is made: `.provide(OrderService)`, or `.provide(Repository[Order], SqlOrders)`.
 
+        Steps and handlers take it with a parameter that is annotated with its type: `orders: OrderService`.
+
         The parameters of a class's constructor, or of a function, are services, found by their annotations. A parameter
         with a default keeps it if no service is of its type. An `@asynccontextmanager` function is entered, and so is
         an instance of a class with `__aenter__` and `__aexit__`; all are exited in reverse order.

@@ -239,7 +239,7 @@ WHEN_CHECKED: list[tuple[Route, str]] = [
     (
         Get("/x").use(user=wants_itself).handle(answer),
         "GET /x: middleware wants_itself() asks for 'user', which nothing provides. "
-        f"Available here: aborted, {BUILT_IN}",
+        f"User is not provided; add app.provide(User). Available here: aborted, {BUILT_IN}",
     ),
     (
         SSE("/x").guard(is_admin).use(user=authenticate).handle(stream),

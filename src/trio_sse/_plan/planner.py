@@ -12,7 +12,7 @@ from typing import Any, Never, NoReturn, TypeVar
 import attrs
 
 from .._ground.calls import Call, Kind, kind_of, result_type
-from .._ground.naming import describe, name_of, nearest, type_name
+from .._ground.naming import describe, name_of, type_name
 from .._ground.signatures import UNKNOWN, Parameter, field_annotations, parameters_of
 from .._http.body_reader import DEFAULT_MAX_BODY, BodyReader
 from .._http.form_reader import FormReader
@@ -25,6 +25,7 @@ from ..wire import JSONEncoder, encode_json
 from .built_in_names import BuiltInNames, can_be
 from .event_encoder import EventEncoder
 from .event_map import EventMap
+from .missing import missing
 from .operations import OperationList
 from .parameters import PathParameters
 from .plan import QUERY_MODEL, Plan, RunGuard, RunReadBody, RunReadForm, RunReadQuery, RunUse
@@ -245,10 +246,15 @@ class _Planner:
         who = f"{role} {describe(function)}"
         sources: list[tuple[str, Hashable]] = []
         for parameter in parameters:
+            if parameter.name not in self.known:
+                self.check_order(parameter.name, who, index)
+            token = self.service_for(parameter)
             if parameter.name in self.known:
                 sources.append((parameter.name, self.take(parameter, who)))
-            else:
-                self.miss(parameter, who, index)
+            elif token is not None:
+                sources.append((parameter.name, self.operations.service(token)))
+            elif parameter.required:
+                raise self.miss(parameter, who)
         return Call(function, kind_of(function), tuple(sources))
 
     def take(self, parameter: Parameter, who: str) -> Hashable:
@@ -291,25 +297,27 @@ class _Planner:
             hint = "; an attrs class would do, whose fields have the names of path parameters"
         raise self.error(f"{who} wants {name!r} as {type_name(wanted)}, but it is {type_name(known)}{hint}")
 
-    def miss(self, parameter: Parameter, who: str, index: int) -> None:
-        """Check a parameter whose name is unknown: an error, unless it has a default and no later step provides it."""
-        name = parameter.name
+    def check_order(self, name: str, who: str, index: int) -> None:
+        """Check that no later step provides a name that is unknown so far."""
         for step in self.route.steps[index + 1 :]:
             if isinstance(step, Use) and name in self.provided(step):
                 raise self.error(f"{who} asks for {name!r} before {step} provides it; move that step up")
-        if not parameter.required:
-            return
+
+    def service_for(self, parameter: Parameter) -> Any:
+        """The token of the service that a parameter takes by its annotation, or None. Built-in names go first."""
+        return None if parameter.name in self.built_in else self.graph.service_for(parameter.annotation)
+
+    def miss(self, parameter: Parameter, who: str) -> BuildError:
+        """The error about a parameter that neither its name nor its annotation gives a value."""
+        name = parameter.name
         if name == "form":
             later = any(isinstance(step, ReadForm) for step in self.route.steps)
             what = (
                 "nothing reads before it; move .form() up" if later else "nothing reads; add .form(Model) to the route"
             )
-            raise self.error(f"{who} asks for 'form', which {what}")
+            return self.error(f"{who} asks for 'form', which {what}")
         if name == "body" and "form" in self.readers:
-            raise self.error(f"{who} asks for 'body', which .form() reads; take 'form'")
+            return self.error(f"{who} asks for 'body', which .form() reads; take 'form'")
         if name == "body":
-            raise self.error(f"{who} asks for 'body', which a GET request does not have; use 'query', or answer POST")
-        raise self.error(
-            f"{who} asks for {name!r}, which nothing provides.{nearest(name, self.known)} "
-            f"Available here: {', '.join(sorted(self.known))}"
-        )
+            return self.error(f"{who} asks for 'body', which a GET request does not have; use 'query', or answer POST")
+        return self.error(missing(who, parameter, self.known, self.graph.recipes))

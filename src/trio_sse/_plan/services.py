@@ -64,6 +64,12 @@ class ServiceGraph:
     def __contains__(self, token: Any) -> bool:
         return token in self.recipes
 
+    def service_for(self, annotation: Any) -> Any:
+        """The token of the service that a parameter with this annotation takes, or None."""
+        # Compared one by one, because an annotation need not be hashable: `Annotated[int, []]`.
+        known = ((token, wanted) for wanted in alternatives(annotation) for token in self._providers)
+        return next((token for token, wanted in known if token == wanted), None)
+
     def in_order(self, token: Any) -> Iterator[ResolvedProvider]:
         """What a request has to make or take for a service, in order; the service itself is the last."""
         recipe = self.recipes[token]
@@ -118,7 +124,7 @@ class ServiceGraph:
     def _sources(self, provider: Provider, chain: tuple[tuple[Provider, str], ...]) -> Iterator[tuple[str, Hashable]]:
         for parameter in parameters_of(provider.factory):
             here = (*chain, (provider, parameter.name))
-            token = self._service_for(parameter)
+            token = self.service_for(parameter.annotation)
             if token is not None:
                 needed = self._add(token, here)
                 if provider.scope == "app" and needed.scope == "request":
@@ -132,10 +138,6 @@ class ServiceGraph:
                 raise _outlives(provider, repr(parameter.name), _chain(here))
             else:
                 yield parameter.name, parameter.name
-
-    def _service_for(self, parameter: Parameter) -> Any:
-        """The token of the service that a parameter takes, or None."""
-        return next((token for token in alternatives(parameter.annotation) if token in self._providers), None)
 
     def _is_built_in(self, parameter: Parameter) -> bool:
         known = self._names.get(parameter.name)
@@ -190,7 +192,8 @@ class ServiceGraph:
 
     def _was_made_of(self, replaced: Provider) -> Iterator[Any]:
         alias = self._alias(replaced)
-        made_of = map(self._service_for, parameters_of(replaced.factory)) if alias is None else (alias,)
+        taken = (self.service_for(parameter.annotation) for parameter in parameters_of(replaced.factory))
+        made_of = taken if alias is None else (alias,)
         return (token for token in made_of if token is not None)
 
 

@@ -74,8 +74,9 @@ class Builder:
     def inject(self, **services: Any) -> Self:
         """Make services available by name: `.inject(orders=OrderService)`.
 
-        All steps and the handler may then take a parameter `orders`. `App.provide` defines how the service is made. A
-        service with the scope `request` is made just before the first step that takes it.
+        All steps and the handler may then take a parameter `orders`. A parameter that is annotated with the type of a
+        service needs no `inject`. `App.provide` defines how the service is made. A service with the scope `request` is
+        made just before the first step that takes it.
 
         Args:
             **services: Tokens by name: classes, or aliases such as `Repository[Order]`.
