@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from trio_sse._http.headers import Headers
 from trio_sse._http.multipart import MultipartParser
 from trio_sse._http.parts import PartEnd, PartHead
 from trio_sse.errors import BadRequest, HTTPException
@@ -30,7 +31,7 @@ def form(*parts: bytes, end: bytes = b"--\r\n") -> bytes:
 def parsed(pieces: Iterable[bytes]) -> Iterator[Part]:
     """Each complete part: the name, the file's name, and the data."""
     parser = MultipartParser(BOUNDARY)
-    data = b""
+    part, data = PartHead("", None, Headers()), b""
     for piece in pieces:
         for event in parser.feed(piece):
             match event:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import attrs
 import pytest
@@ -15,12 +15,13 @@ from support.asgi import scope_of
 from trio_sse import SSE, App, Patch, Post, Put, Route
 from trio_sse._runtime import form as form_module
 from trio_sse._runtime import spool as spool_module
+from trio_sse._runtime.spool import IN_MEMORY
 from trio_sse.forms import UploadedFile
 from trio_sse.testing import TestClient, TestResponse
 
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=xyz"
-BIG = 3 * 64 * 1024 + 17
+BIG = IN_MEMORY + 3 * 64 * 1024 + 17
 """Bytes of a file that does not stay in memory."""
 
 
@@ -247,30 +248,30 @@ def pattern(size: int) -> bytes:
     return b"".join(number.to_bytes(4, "big") for number in range(size // 4 + 1))[:size]
 
 
-async def test_a_small_file_stays_in_memory_and_a_large_one_goes_to_the_disk(spools: Spools) -> None:
+@pytest.mark.parametrize("sizes", [[10], [IN_MEMORY], [IN_MEMORY + 1], [5, IN_MEMORY, 7], [10**6, 0, 70_000, 1]])
+async def test_files_stay_in_memory_until_together_they_are_large(sizes: list[int], spools: Spools) -> None:
     read = []
 
     async def handler(form: Album) -> None:
         for page in form.pages:
             read.append((await page.read(), b"".join([piece async for piece in page]), await page.read(5)))
 
-    files = [pattern(64 * 1024 - 1), pattern(64 * 1024), pattern(BIG)]
-    await post(
-        Post("/").form(Album).handle(handler),
-        multipart(part("title", b"a"), *(part("pages", file, "a") for file in files)),
-    )
-    assert spools.on_disk == [False, True, True]
+    files = [pattern(size)[::-1] for size in sizes]
+    pages = [part("pages", file, "a") for file in files]
+    assert (await post(Post("/").form(Album).handle(handler), multipart(part("title", b"a"), *pages))).status == 204
+    assert spools.on_disk == [sum(sizes) > IN_MEMORY]
     assert read == [(file, file, file[:5]) for file in files]
 
 
-async def test_small_files_go_to_the_disk_as_well_when_there_are_many(
-    spools: Spools, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(form_module, "MAX_IN_MEMORY", 25)
-    pages = [part("pages", bytes(10), "a") for _ in range(4)]
-    reply = await post(ALBUM, multipart(part("title", b"a"), *pages, part("pages", bytes(5), "a")))
-    assert [size for *_, size in reply.json()[1:]] == [10, 10, 10, 10, 5]
-    assert spools.on_disk == [False, False, True, True, False]
+async def test_a_file_is_read_within_its_own_bytes() -> None:
+    async def handler(form: Album) -> list[str]:
+        first, second = form.pages
+        reads = [(first, 0, 9), (first, 2, 9), (first, 3, 9), (first, 4, 9), (second, 1, 1), (second, 0, 9)]
+        return [(await file.read_at(start, size)).decode() for file, start, size in reads]
+
+    pages = part("pages", b"abc", "a"), part("pages", b"def", "b")
+    reply = await post(Post("/").form(Album).handle(handler), multipart(part("title", b"a"), *pages))
+    assert reply.json() == ["abc", "c", "", "", "e", "def"]
 
 
 async def test_two_tasks_can_read_a_file_at_the_same_time(spools: Spools) -> None:
@@ -370,7 +371,7 @@ async def test_the_files_are_closed_when_the_request_ends_in_the_middle(end: str
     whole = multipart(part("title", b""), part("cover", bytes(BIG), "b"))
     sent: list[Any] = []
     cut = trio.Event()
-    messages = [{"type": "http.request", "body": whole[: 2 * 64 * 1024], "more_body": True}]
+    messages = [{"type": "http.request", "body": whole[: IN_MEMORY + 1000], "more_body": True}]
 
     async def receive() -> Any:
         if messages:
@@ -392,6 +393,22 @@ async def test_the_files_are_closed_when_the_request_ends_in_the_middle(end: str
             nursery.cancel_scope.cancel()
     assert_closed(spools)
     assert sent == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has a disk that is always full")  # noqa: PTH110
+async def test_a_disk_that_is_full_is_an_error_of_the_app(spools: Spools, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(buffering: int) -> IO[bytes]:
+        return open("/dev/full", "r+b", buffering)  # noqa: PTH123 - the spool closes it
+
+    monkeypatch.setattr(spool_module.tempfile, "TemporaryFile", full)
+    body = multipart(part("title", b""), part("cover", bytes(BIG), "b"))
+    async with TestClient(App().add(ALBUM)).stream(
+        "/", method="POST", body=body, headers={"content-type": MULTIPART}
+    ) as stream:
+        assert stream.status == 500
+        await stream.ended()
+        assert str(stream.claim_error()) == "[Errno 28] No space left on device"
+    assert_closed(spools)
 
 
 # -- limits

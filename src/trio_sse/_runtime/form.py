@@ -1,7 +1,7 @@
 """Forms: a request body, read into a value of a model as it comes in.
 
-Owns the way of each part: text is kept, a file goes to a spool, and what the model does not read is skipped. The
-request's exit stack closes the spools, whether the request succeeds, fails or is cancelled.
+Owns the way of each part: text is kept, files go to a spool, and what the model does not read is skipped. The request's
+exit stack closes the spool, whether the request succeeds, fails or is cancelled.
 """
 
 from __future__ import annotations
@@ -24,9 +24,6 @@ __all__ = ("read_form",)
 
 PIECE: Final = 64 * 1024
 """The most bytes that are parsed at once: what is parsed is in memory until it has been written."""
-
-MAX_IN_MEMORY: Final = 1024 * 1024
-"""The most bytes of all files of a form that stay in memory."""
 
 Values = dict[str, list[str | UploadedFile]]
 
@@ -73,6 +70,7 @@ async def _read_multipart(step: RunReadForm, boundary: str, body: RequestBody, p
             for event in parser.feed(received[start : start + PIECE]):
                 await parts.take(event)
     parser.close()
+    await parts.finish()
     return parts.values
 
 
@@ -120,15 +118,16 @@ class _File:
         self._parts = parts
         self._head = head
         self._spool = spool
+        self._start = spool.size
 
     async def write(self, data: bytes) -> None:
-        self._parts.limits.check_file(self._head.name, self._spool.size + len(data))
+        self._parts.limits.check_file(self._head.name, self._spool.size - self._start + len(data))
         await self._spool.write(data)
 
     async def end(self) -> None:
-        await self._parts.end_spool(self._spool)
-        if self._head.filename or self._spool.size:
-            self._parts.add(self._head.name, SpooledFile(self._head, self._spool))
+        file = SpooledFile(self._head, self._spool, self._start)
+        if file.filename or file.size:
+            self._parts.add(self._head.name, file)
 
 
 class _Parts:
@@ -148,7 +147,7 @@ class _Parts:
         self._fields = 0
         self._files = 0
         self._text_size = 0
-        self._in_memory = 0
+        self._spool: Spool | None = None
         self._sink: _Sink = _Skipped()
 
     async def take(self, event: PartEvent) -> None:
@@ -172,11 +171,10 @@ class _Parts:
         self._text_size += size
         self.limits.check_text(self._text_size)
 
-    async def end_spool(self, spool: Spool) -> None:
-        """End the writing of a file, which stays in memory if there is room for it."""
-        await spool.finish(keep=self._in_memory + spool.size <= MAX_IN_MEMORY)
-        if not spool.is_on_disk:
-            self._in_memory += spool.size
+    async def finish(self) -> None:
+        """End the writing of the files."""
+        if self._spool is not None:
+            await self._spool.finish()
 
     def _begin_text(self, head: PartHead) -> _Sink:
         self._fields += 1
@@ -192,6 +190,7 @@ class _Parts:
         self._reader.check_file(head.name)
         if head.name not in self._reader.files:
             return _Skipped()
-        spool = Spool(self._cleanup_timeout)
-        self._stack.push_async_callback(spool.aclose)
-        return _File(self, head, spool)
+        if self._spool is None:
+            self._spool = Spool(self._cleanup_timeout)
+            self._stack.push_async_callback(self._spool.aclose)
+        return _File(self, head, self._spool)

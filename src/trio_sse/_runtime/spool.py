@@ -1,7 +1,8 @@
-"""Spools: the bytes of uploaded files, in memory or in temporary files.
+"""Spools: the bytes of a request's uploaded files, in memory or in a temporary file.
 
-Owns where the bytes are, and the access to the disk, which is left to threads. The temporary files have no names, so
-that no client's name is ever a path, and a process that is killed leaves nothing behind.
+Owns where the bytes are, and the access to the disk, which is left to threads. All files of a request share one
+temporary file, so that a request takes one descriptor, however many files it has. That file has no name: no client's
+name is ever a path, and a process that is killed leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from .._http.uploaded_file import UploadedFile
 
 __all__ = ("Spool", "SpooledFile")
 
-IN_MEMORY: Final = 64 * 1024
-"""The bytes of one file that are kept in memory before they are written to the disk, as one piece."""
+IN_MEMORY: Final = 256 * 1024
+"""The bytes that are kept in memory. With one more, all of them go to the disk."""
+
+PIECE: Final = 64 * 1024
+"""The bytes that are collected for one write, once there is a temporary file."""
 
 
 class Spool:
-    """The bytes of one file: written in order, then read at any position, until it is closed.
+    """The bytes of a request's files: written in order, then read at any position, until the spool is closed.
 
     Args:
         cleanup_timeout: Seconds to wait for a thread that closes the file.
@@ -46,16 +50,12 @@ class Spool:
         """Append bytes."""
         self._memory += data
         self.size += len(data)
-        if len(self._memory) >= IN_MEMORY:
+        if len(self._memory) > (IN_MEMORY if self._file is None else PIECE):
             await trio.to_thread.run_sync(self._to_disk)
 
-    async def finish(self, *, keep: bool) -> None:
-        """End the writing.
-
-        Args:
-            keep: Whether what is in memory may stay there, if that is the whole file.
-        """
-        if self._memory and (self._file is not None or not keep):
+    async def finish(self) -> None:
+        """End the writing: from now on it may be read."""
+        if self._memory and self._file is not None:
             await trio.to_thread.run_sync(self._to_disk)
 
     async def read_at(self, start: int, size: int) -> bytes:
@@ -74,7 +74,7 @@ class Spool:
     async def aclose(self) -> None:
         """Drop the bytes. Deleting a large file takes a while, so a thread does it, also after a cancellation."""
         self._closed = True
-        self._memory.clear()
+        self._memory = bytearray()
         if self._file is not None:
             with trio.move_on_after(self._cleanup_timeout, shield=True):  # for the case that all threads are taken
                 await trio.to_thread.run_sync(self._file.close)
@@ -102,26 +102,28 @@ class Spool:
 
 
 class SpooledFile(UploadedFile):
-    """An uploaded file in a spool.
+    """An uploaded file: a part of a spool.
 
     Args:
         head: The head of the part.
-        spool: The bytes of the file.
+        spool: What holds its bytes.
+        start: Where they begin. They end where the spool ends now.
     """
 
-    def __init__(self, head: PartHead, spool: Spool) -> None:
+    def __init__(self, head: PartHead, spool: Spool, start: int) -> None:
         content_type = media_type(head.headers.get("content-type", ""))[0]
         super().__init__(
             head.filename or "",
             content_type=content_type or "application/octet-stream",
             headers=head.headers,
-            size=spool.size,
+            size=spool.size - start,
         )
         self._spool = spool
+        self._start = start
 
     async def read_at(self, start: int, size: int) -> bytes:
         """Up to `size` bytes from `start`; fewer at the end of the file."""
-        return await self._spool.read_at(start, size)
+        return await self._spool.read_at(self._start + start, max(0, min(size, self.size - start)))
 
     async def save_to(self, path: str | os.PathLike[str]) -> None:
         """Copy the file to a path."""
