@@ -40,6 +40,7 @@ from trio_sse.errors import BuildError
 from trio_sse.forms import UploadedFile
 from trio_sse.models import MemoryRepository, Repository
 from trio_sse.statistics import Statistics
+from trio_sse.wire import EncodedEvent
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -1332,6 +1333,11 @@ AT_ONCE: list[tuple[Callable[[], object], str]] = [
         lambda: SSE("/x").events(tick=dict),
         ".events(tick=dict): a handler that yields dict means an event, a batch of them or the stream's end "
         "already; name an attrs class or another one of your own",
+    ),
+    (
+        lambda: SSE("/x").events(tick=EncodedEvent),
+        ".events(tick=EncodedEvent): a handler that yields EncodedEvent means an event, a batch of them or the stream's "
+        "end already; name an attrs class or another one of your own",
     ),
     (
         lambda: SSE("/x").events(tick=Done),

@@ -14,7 +14,7 @@ from trio_sse import SSE, App, Controller, Done, ServerSentEvent
 from trio_sse._plan.event_map import EventMap
 from trio_sse.errors import EventError
 from trio_sse.testing import TestClient
-from trio_sse.wire import encode
+from trio_sse.wire import EncodedEvent, encode
 
 
 @attrs.frozen
@@ -100,6 +100,14 @@ async def events_of(handler: Any, **classes: Any) -> tuple[list[tuple[str, objec
         await stream.ended()
         error, stream.error = stream.error, None
     return [(event.event or "message", event.data) for event in stream.pending()], error
+
+
+async def test_an_event_that_is_framed_already_needs_no_class(autojump_clock: MockClock) -> None:
+    async def handler() -> AsyncIterator[Any]:
+        yield EncodedEvent("event: other\ndata: 1\n\n")
+        yield [EncodedEvent.of({"data": 2}), Tick(3)]
+
+    assert await events_of(handler, tick=Tick) == ([("other", "1"), ("message", "2"), ("tick", '{"count":3}')], None)
 
 
 async def test_a_handler_yields_plain_values_alone_and_in_batches(autojump_clock: MockClock) -> None:

@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from trio_sse import SSE, AbortReason, App, Done, Draining, Forbidden, Get, Limits
+from trio_sse import SSE, AbortReason, App, Done, Draining, Events, Forbidden, Get, Limits
 from trio_sse._runtime.access_log import log_stream, logger
 from trio_sse._runtime.counters import StreamCounters
 from trio_sse._runtime.rejection import (
@@ -25,6 +25,7 @@ from trio_sse._runtime.rejection import (
 from trio_sse.errors import HTTPError, ServiceUnavailable
 from trio_sse.statistics import RouteStatistics, Statistics
 from trio_sse.testing import TestClient
+from trio_sse.wire import EncodedEvent
 
 Read = Callable[[], Statistics]
 
@@ -96,6 +97,27 @@ async def test_ended_streams_stay_counted(autojump_clock: MockClock) -> None:
     assert statistics.bytes == sizes
     assert statistics.ended == {"client_gone": 3}
     assert statistics.routes["SSE /"].ended == {"client_gone": 3}
+
+
+async def test_events_that_are_framed_already_count_as_those_that_they_are(autojump_clock: MockClock) -> None:
+    async def framed() -> Events:
+        yield EncodedEvent.of({"data": 1})
+        yield EncodedEvent("data: 2\n\ndata: 3\n\n")
+        yield [
+            EncodedEvent("data: 4\n\n: bye\n"),
+            {"data": 5},
+            EncodedEvent(":\n"),
+            Done(),
+            EncodedEvent.of({"data": 6}),
+        ]
+
+    app = app_of(quiet().handle(framed))
+    async with TestClient(app).stream("/") as stream:
+        assert [event.data for event in await stream.events(6)] == ["1", "2", "3", "4", "5", "null"]
+        await stream.ended()
+    assert stream.writes[:3] == [b":\n", b"data: 1\n\n", b"data: 2\n\ndata: 3\n\n"]
+    assert stream.writes[3].startswith(b"data: 4\n\n: bye\ndata: 5\n\n:\nevent: stream-done\n")
+    assert app.statistics().events == 6
 
 
 async def test_heartbeats_are_bytes_and_no_events(autojump_clock: MockClock) -> None:

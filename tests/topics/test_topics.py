@@ -13,13 +13,13 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from trio_sse import SSE, App, Get, Reference
+from trio_sse import SSE, App, Events, Get, Reference
 from trio_sse.errors import Lagged, UnboundError
 from trio_sse.models import MemoryRepository, Repository
 from trio_sse.testing import TestClient
 from trio_sse.topics import HasEvents, MemoryTopics, Topic, Topics
 from trio_sse.topics._memory import MemoryTopic
-from trio_sse.wire import encode_json
+from trio_sse.wire import EncodedEvent, encode_json
 
 T = TypeVar("T")
 
@@ -438,6 +438,22 @@ async def test_what_a_service_publishes_reaches_the_streams_of_that_model_alone(
             assert (await first.event()).data == (await again.event()).data == "hello 1"
             await wait_all_tasks_blocked()
             assert second.pending() == []
+
+
+async def test_a_topic_carries_events_that_are_encoded_once(autojump_clock: MockClock) -> None:
+    ticks: MemoryTopic[EncodedEvent] = MemoryTopic("ticks")
+
+    async def follow() -> Events:
+        async for event in ticks:
+            yield event
+
+    async with TestClient(App().add(SSE("/").handle(follow))) as client:
+        async with client.stream("/") as one, client.stream("/") as two:
+            await wait_all_tasks_blocked()
+            event = EncodedEvent.of({"event": "tick", "data": 1})
+            await ticks.publish(event)
+            assert (await one.event(), one.writes[-1]) == (await two.event(), two.writes[-1])
+            assert one.writes[-1] is event.frames
 
 
 def test_a_protocol_names_what_a_topic_has_to_be() -> None:

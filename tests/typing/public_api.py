@@ -32,7 +32,7 @@ from trio_sse import (
 from trio_sse.auth import api_key, basic, bearer, cookie, fixed_passwords, fixed_secrets, same_secret
 from trio_sse.models import MemoryRepository, Repository, resolve
 from trio_sse.topics import HasEvents, MemoryTopics, Topic, Topics
-from trio_sse.wire import Decoder, Events
+from trio_sse.wire import Decoder, EncodedEvent, Events
 
 
 @attrs.frozen
@@ -69,6 +69,16 @@ async def create(body: Filter, request: Request) -> Response:
     assert_type(request.last_event_id, str | None)
     return Response("made", status=201)
 
+
+async def framed() -> Events:
+    event = EncodedEvent("data: 1\n\n")
+    assert_type(event.frames, bytes)
+    assert_type(event.count, int)
+    yield event
+    yield [EncodedEvent(b"data: 2\n\n"), EncodedEvent.of({"data": 3}, {"data": 4})]
+
+
+framed_route = SSE("/framed").handle(framed)
 
 # Builders keep their types through every method.
 events = (

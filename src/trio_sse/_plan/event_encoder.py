@@ -1,18 +1,23 @@
 """The event encoder: it encodes what a handler yields as the bytes of one write. Made once for each route. Pure.
 
-Owns what each kind of item means: an event, a plain value of a class that the route names, a list of these, `Done()`.
+Owns what each kind of item means: an event, one that is framed already, a plain value of a class that the route names,
+a list of these, `Done()`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from .._http.event_stream import DONE
 from ..errors import EventError
-from ..wire import Done, JSONEncoder, encode
+from ..wire import Done, EncodedEvent, JSONEncoder, encode
 from .event_map import EventMap
 
 __all__ = ("EventEncoder",)
+
+
+NO_EVENT: Final = (list, EncodedEvent, Done)
+"""What is not encoded as one event: a single check settles ordinary events."""
 
 
 class EventEncoder:
@@ -39,21 +44,28 @@ class EventEncoder:
             EventError: It cannot be sent; the message names the route.
         """
         try:
-            if isinstance(item, list):
-                items: list[Any] = item  # pyright: ignore[reportUnknownVariableType] - checked one by one below
+            if isinstance(item, NO_EVENT):
+                items: list[Any] = item if isinstance(item, list) else [item]  # pyright: ignore[reportUnknownVariableType]
                 return self._batch(items)
-            return self._frame(item), 1, isinstance(item, Done)
+            return self._frame(item), 1, False
         except EventError as error:
             error.at(self._label)
             raise
 
     def _batch(self, items: list[Any]) -> tuple[bytes, int, bool]:
         """Encode a list of items, up to the one that ends the stream."""
-        end = next((index for index, each in enumerate(items) if isinstance(each, Done)), None)
-        sent = items if end is None else items[: end + 1]
-        return b"".join([self._frame(each) for each in sent]), len(sent), end is not None
+        frames: list[bytes] = []
+        count = 0
+        for item in items:
+            if isinstance(item, EncodedEvent):
+                frames.append(item.frames)
+                count += item.count
+            elif isinstance(item, Done):
+                return b"".join((*frames, DONE)), count + 1, True
+            else:
+                frames.append(self._frame(item))
+                count += 1
+        return b"".join(frames), count, False
 
     def _frame(self, item: Any) -> bytes:
-        if isinstance(item, Done):
-            return DONE
         return encode(item if self._events is None else self._events.event(item), self._json)

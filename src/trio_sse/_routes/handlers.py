@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Never, TypeAlias
 
 from .._ground.type_parameters import ParamSpec, TypeVar
-from ..wire import Done, EventLike
+from ..wire import Done, EncodedEvent, EventLike
 
 __all__ = ("P", "Q", "R", "R_co", "S", "S_any", "V_contra")
 
@@ -34,7 +34,9 @@ Streamed: TypeAlias = (
 )
 """What the handler of a stream may return; `T` is what it yields."""
 
-Item: TypeAlias = EventLike | Done | Sequence[EventLike | Done] | Mapping[str, Any] | list[Any]
+Item: TypeAlias = (
+    EventLike | EncodedEvent | Done | Sequence[EventLike | EncodedEvent | Done] | Mapping[str, Any] | list[Any]
+)
 """What a handler may yield, as far as a type checker can tell without an annotation: `{"data": 1}` is then
 a `dict[str, int]`."""
 

@@ -15,7 +15,7 @@ from attrs.validators import optional
 from .._ground.checks import check_seconds, is_positive
 from .._ground.naming import type_name
 from ..errors import BuildError, EventError
-from ..wire import Done, ServerSentEvent, check_name, check_retry, encode, encode_comment
+from ..wire import Done, EncodedEvent, ServerSentEvent, check_name, check_retry, encode, encode_comment
 
 __all__ = ("ShutdownPolicy", "StreamOptions")
 
@@ -25,7 +25,7 @@ ShutdownPolicy = Literal["reconnect", "finish", "cancel"]
 HEARTBEAT_DATA: Final = "{}"
 """The data of a heartbeat that is an event: browsers dispatch no event without data, and pages parse it as JSON."""
 
-NOT_A_VALUE: Final = (Mapping, list, ServerSentEvent, Done)
+NOT_A_VALUE: Final = (Mapping, list, ServerSentEvent, EncodedEvent, Done)
 """Types of what a handler may yield that are not plain values: events, batches of them, and the end of a stream."""
 
 

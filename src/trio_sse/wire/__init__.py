@@ -2,12 +2,13 @@
 
 Owns the format.  Must not know Trio, HTTP, routes or time: nothing here waits, and there is no state except what the
 caller holds.  The modules form a ladder, each importing only those before it: `_event` (what an event is), `_encode`,
-`_decode`.
+`_decode`, `_encoded`.
 """
 
 from ..errors import DecodeError, EventError, EventTooLarge
 from ._decode import Decoder
 from ._encode import JSONEncoder, encode, encode_comment, encode_json, encode_many
+from ._encoded import EncodedEvent, Events
 from ._event import (
     DONE_ID,
     MAX_ID_SIZE,
@@ -16,7 +17,6 @@ from ._event import (
     Done,
     EventFields,
     EventLike,
-    Events,
     NoData,
     ServerSentEvent,
     check_name,
@@ -31,6 +31,7 @@ __all__ = (
     "DecodeError",
     "Decoder",
     "Done",
+    "EncodedEvent",
     "EventError",
     "EventFields",
     "EventLike",

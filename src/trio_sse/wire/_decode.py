@@ -83,6 +83,11 @@ class Decoder:
         self._block_retry: int | None = None
         self._room = max_size
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether an event or a line has begun and not ended; at the end of a stream it is lost."""
+        return bool(self._line.size or self._has_data or self._name or self._id is not None)
+
     def feed(self, chunk: bytes) -> list[ServerSentEvent[str]]:
         """Read the next bytes of the stream, which may be split anywhere.
 

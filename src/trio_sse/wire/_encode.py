@@ -174,7 +174,8 @@ def _checked(event: Mapping[str, Any]) -> _Fields:
 def _require_mapping(event: object) -> None:
     if type(event) is not dict and not isinstance(event, Mapping):
         kind = type(event).__name__
-        raise EventError("", f'must be a ServerSentEvent or a mapping like {{"data": …}}, not {kind}')
+        framed = "; if it is framed already, make it an EncodedEvent" if isinstance(event, str | bytes) else ""
+        raise EventError("", f'must be a ServerSentEvent or a mapping like {{"data": …}}, not {kind}{framed}')
 
 
 def _unknown_key(event: Mapping[Any, object]) -> EventError:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final, Generic, TypeAlias, TypedDict, cast, final
 
 import attrs
@@ -24,7 +23,6 @@ __all__ = (
     "Done",
     "EventFields",
     "EventLike",
-    "Events",
     "NoData",
     "ServerSentEvent",
     "check_comment",
@@ -241,14 +239,6 @@ class EventFields(TypedDict, total=False):
 
 EventLike: TypeAlias = ServerSentEvent | EventFields
 """What can be sent: an event, or a mapping of some of its fields by name."""
-
-Events: TypeAlias = AsyncGenerator[EventLike | Done | Sequence[EventLike | Done], None]
-"""What a handler that is an async generator returns: ``async def clock() -> Events``.
-
-Type checkers then check what it yields: events, mappings of their fields, `Done`, and lists of these, which are sent in
-one write.  Plain values, which ``.events(tick=Tick)`` allows, are not among them: annotate such a handler with what it
-yields, as in ``AsyncIterator[Tick]``.
-"""
 
 
 # The setters of the slots, which bypass attrs' frozen __setattr__ and take a third of the time of its __init__.
