@@ -221,7 +221,7 @@ MISTAKES: list[tuple[App, str]] = [
     ),
     (
         App().provide(Main, value=Sessions()).add(Get("/").handle(by_base)),
-        "Sessions, 'main'] is provided: annotate the parameter with it, or add .inject(store=Annotated[",
+        "Annotated[Sessions, 'main'] is provided: annotate the parameter with it, or add .inject(store=Annotated[Sessions, 'main']). ",
     ),
     (
         App().provide(Sessions).add(Get("/").handle(bare)),

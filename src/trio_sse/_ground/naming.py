@@ -10,7 +10,7 @@ import functools
 import inspect
 import types
 from collections.abc import Iterable
-from typing import Any, NewType, get_args, get_origin
+from typing import Annotated, Any, NewType, get_args, get_origin
 
 __all__ = ("describe", "name_of", "nearest", "type_name")
 
@@ -38,6 +38,8 @@ def type_name(annotation: Any) -> str:
     """How messages name a type: `Order`, `list[int]`, `Reference[Order]`."""
     origin: Any = get_origin(annotation)
     arguments = get_args(annotation)
+    if origin is Annotated:
+        return f"Annotated[{', '.join((type_name(arguments[0]), *map(repr, arguments[1:])))}]"
     if origin is types.UnionType:
         return " | ".join(map(_argument_name, arguments))
     if arguments and inspect.isclass(origin):
