@@ -21,7 +21,7 @@ __all__ = ("Program", "process", "running")
 
 TESTS = Path(__file__).parent.parent
 SCRIPTS = Path(sys.executable).parent
-CLEAN = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "error", "NO_PROXY": "*"}
+CLEAN = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "error", "NO_PROXY": "*", "TRIO_SSE_TRACEBACKS": "full"}
 
 
 class Program:

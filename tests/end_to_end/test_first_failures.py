@@ -30,6 +30,9 @@ app = App().add(SSE("/ticks").handle(ticks))
 unable = App().provide(Database).add(SSE("/orders").inject(database=Database).handle(orders))
 """
 
+REPORTS = {"TRIO_SSE_TRACEBACKS": ""}
+"""Other tests of programs want whole tracebacks."""
+
 SENTENCE = (
     "this app needs Trio, but the server runs asyncio: start it with `trio-sse run module:app`, or with "
     "`hypercorn -k trio module:app`; uvicorn has no Trio"
@@ -45,9 +48,8 @@ def folder(tmp_path: Path) -> Path:
 async def output_of(folder: Path, command: str, *words: str) -> list[str]:
     """What a program writes that ends by itself."""
     # hypercorn starts a process in which Python reports a task of its own as a ResourceWarning.
-    async with running(
-        str(SCRIPTS / command), *words, cwd=folder, environment={"PYTHONWARNINGS": "default"}
-    ) as program:
+    environment = REPORTS | {"PYTHONWARNINGS": "default"}
+    async with running(str(SCRIPTS / command), *words, cwd=folder, environment=environment) as program:
         await program.wait()
         return [line.replace(f"{folder}/", "") for line in program.output]
 
@@ -91,7 +93,7 @@ async def test_so_it_is_with_workers(folder: Path) -> None:
 @within(20)
 async def test_a_handler_that_raises(switch: tuple[str, ...], most: int, folder: Path) -> None:
     words = ("run", "shop:app", "--bind", "127.0.0.1:0", *switch)
-    async with running(str(SCRIPTS / "trio-sse"), *words, cwd=folder) as server:
+    async with running(str(SCRIPTS / "trio-sse"), *words, cwd=folder, environment=REPORTS) as server:
         port = int((await server.line_with(r"Running on http://127\.0\.0\.1:(\d+)"))[1])
         async with await trio.open_tcp_stream("127.0.0.1", port) as client:
             await client.send_all(b"GET /ticks HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n")

@@ -20,7 +20,7 @@ SWITCH: Final = "TRIO_SSE_TRACEBACKS"
 """The environment variable that turns reports off: `full` shows every traceback as Python prints it."""
 
 INFRASTRUCTURE: Final = frozenset(
-    {"anyio", "contextlib", "hypercorn", "importlib", "outcome", "runpy", "starlette", "trio", "trio_sse"}
+    {"anyio", "asyncio", "contextlib", "hypercorn", "importlib", "outcome", "runpy", "starlette", "trio", "trio_sse"}
 )
 """Packages whose frames say nothing about a mistake in an app. Starlette is what apps are mounted in most often."""
 
