@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 import trio
 
-from trio_sse import serve
+from trio_sse import App, Get, run, serve
+from trio_sse._server import contract
 from trio_sse.cli import main
 from trio_sse.cli.target import load
 
@@ -429,3 +430,30 @@ def test_with_a_switch_the_traceback_is_whole(folder: Path, monkeypatch: pytest.
     (folder / "shop.py").write_text("import no_such_module\n")
     with pytest.raises(ModuleNotFoundError):
         main(["run", "shop:app", "--full-tracebacks"])
+
+
+@pytest.mark.parametrize("worker", ["ours", "hypercorn's"])
+def test_in_a_program_a_failed_start_is_raised_alone(worker: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect() -> int:
+        raise ConnectionRefusedError("nobody listens there")
+
+    if worker != "ours":
+        monkeypatch.setattr(contract, "SIGNATURES", {"trio.nowhere:Nothing": "self"})
+    app = App().provide(int, connect).add(Get("/").inject(number=int).handle(lambda number: number))
+    with pytest.raises(RuntimeError) as caught:
+        run(app, bind="127.0.0.1:0")
+    headline, note, *frames = str(caught.value).split("\n")
+    assert headline == "ConnectionRefusedError: nobody listens there"
+    assert note == "  while the app starts, in test_in_a_program_a_failed_start_is_raised_alone.connect()"
+    assert frames[-1] == '    raise ConnectionRefusedError("nobody listens there")'
+    assert [entry.name for entry in caught.traceback][1:] == ["run"]
+
+
+def test_a_failed_start_with_whole_tracebacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def connect() -> int:
+        raise ConnectionRefusedError("nobody listens there")
+
+    monkeypatch.setenv("TRIO_SSE_TRACEBACKS", "full")
+    app = App().provide(int, connect).add(Get("/").inject(number=int).handle(lambda number: number))
+    with pytest.raises(RuntimeError, match=r"Traceback \(most recent call last\):"):
+        run(app, bind="127.0.0.1:0")

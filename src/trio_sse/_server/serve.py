@@ -132,7 +132,10 @@ def run(app: ASGIApp, *, config: Config | None = None, **options: Any) -> None:
         RuntimeError: The app has failed to start; the message says why.
         Exception: As for `serve`. If the program does not catch it, the exit status is 1.
     """
-    trio.run(_run, app, make_config(config, **options))
+    try:
+        trio.run(_run, app, make_config(config, **options))
+    except SetupError as error:
+        raise error.with_traceback(None) from None  # the message says it all; where it was raised says nothing
 
 
 async def _run(app: ASGIApp, config: StreamConfig) -> None:
