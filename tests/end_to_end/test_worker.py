@@ -539,6 +539,52 @@ LAST = {"type": "http.response.body", "body": b"last", "more_body": False}
 NOTHING_MORE = {"type": "http.response.body"}
 
 
+async def listen_and_cancel(_scope: Any, receive: Any, send: Any) -> None:
+    """Answer while another task listens for the disconnect and then cancels, as Starlette's streams do."""
+
+    async def listen() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listen)
+        await start(send)
+        await part(send, b"all")
+        await part(send, b" of it", more=False)
+        await trio.lowlevel.checkpoint()
+
+
+@within(10)
+@pytest.mark.usefixtures("nothing_to_report")
+@pytest.mark.parametrize("secure", [False, True])
+async def test_an_app_that_is_cancelled_by_its_own_disconnect_has_its_connection_used_again(
+    secure: bool, certificate: Certificate
+) -> None:
+    """The disconnect comes at the end of the response, while the server still works on it in the app's task."""
+    used = certificate if secure else None
+    async with serving(plain(listen_and_cancel), certificate=used) as server, connected(server.port) as raw:
+        peer = by_tls(raw, certificate) if secure else raw
+        for number in range(5):
+            assert (number, await peer.body(await peer.get("/"))) == (number, b"all of it")
+
+
+@within(10)
+@pytest.mark.parametrize("version", ["1.1", "2"])
+async def test_the_connection_of_such_an_app_is_closed_when_it_is_idle(version: str) -> None:
+    async with serving(plain(listen_and_cancel), keep_alive_timeout=0.3) as server:
+        if version == "1.1":
+            async with connected(server.port) as peer:
+                for _ in range(2):
+                    assert await peer.body(await peer.get("/")) == b"all of it"
+                assert await peer.ended() == b""
+        else:
+            async with connected_by_http2(server.port, None) as http2:
+                for _ in range(2):
+                    assert await http2.whole(await http2.get("/")) == b"all of it"
+                await http2.read_on()
+
+
 async def read_exactly(peer: Peer, size: int) -> None:
     """Read the junk, to the last byte."""
     while len(peer._received) < size:

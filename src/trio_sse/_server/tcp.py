@@ -221,7 +221,11 @@ class TCPConnection(TCPServer):
         elif isinstance(event, Updated) and event.idle and self._read_all:
             pass  # the client has closed its side: no request can follow that the connection could wait for
         else:
-            await super().protocol_send(event)
+            # When a response ends, the app receives its disconnect first. Starlette's responses, and others, then
+            # cancel the task that has sent the end, which is in here. Without the shield, HTTP/1.1 would close the
+            # connection, and HTTP/2 would keep it idle without a time limit.
+            with trio.move_on_after(CLOSE_SECONDS, shield=True):
+                await super().protocol_send(event)
 
     def try_write(self, data: bytes) -> bool:
         """Write to the socket without waiting; True if all has been sent. A rest is kept for `write_rest`."""
