@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trio_sse._http.paths import Path, raw_path_of, request_segments
+from trio_sse._http.paths import Path, is_rest, is_value, raw_path_of, read_rest, request_segments
 from trio_sse.errors import BadRequest, BuildError
 
 # -- patterns
@@ -25,6 +25,10 @@ from trio_sse.errors import BadRequest, BuildError
         ("/rooms/:room/events", ("rooms", ":room", "events"), ("room",)),
         ("/:a/:b", (":a", ":b"), ("a", "b")),
         ("/:_private", (":_private",), ("_private",)),
+        ("/*path", ("*path",), ("path",)),
+        ("/:a/files/*path/", (":a", "files", "*path"), ("a", "path")),
+        ("/a*/b*c", ("a*", "b*c"), ()),
+        ("/{}/{a-b}/a{b}/<1>/{a}.txt", ("{}", "{a-b}", "a{b}", "<1>", "{a}.txt"), ()),
         ("/feed.xml", ("feed.xml",), ()),
         ("/a/.../b", ("a", "...", "b"), ()),
         ("/a+b/c;d=e/f@g", ("a+b", "c;d=e", "f@g"), ()),
@@ -35,6 +39,7 @@ def test_a_pattern_is_its_segments(text: str, segments: tuple[str, ...], names: 
     path = Path.parse(text)
     assert path.segments == segments
     assert path.names == names
+    assert path.literals == tuple(segment for segment in segments if segment[1:] not in names)
 
 
 def test_a_pattern_reads_as_it_was_written_without_the_last_slash() -> None:
@@ -161,6 +166,52 @@ def test_any_bytes_are_segments_or_a_bad_request(raw: bytes, root: str) -> None:
     except BadRequest:
         return
     assert all(isinstance(segment, str) for segment in segments)
+
+
+# -- the rest of a path
+
+
+@pytest.mark.parametrize(
+    ("raw", "rest"),
+    [
+        (b"/a", "a"),
+        (b"/a/", "a"),
+        (b"/a/b/c.txt", "a/b/c.txt"),
+        (b"/a%20b/%C3%BC", "a b/ü"),
+        (b"/.../.a", ".../.a"),
+        (b"/a%5Cb", "a\\b"),
+        (b"", None),
+        (b"/", None),
+        (b"//", None),
+        (b"//a", None),
+        (b"/a//b", None),
+        (b"/a//", None),
+        (b"/..", None),
+        (b"/a/../b", None),
+        (b"/a/./b", None),
+        (b"/a/%2e%2E/b", None),
+        (b"/a%2Fb", None),
+        (b"/..%2Fb", None),
+        (b"/%2F", None),
+    ],
+)
+def test_the_rest_of_a_path_is_its_segments_unless_one_of_them_could_not_be_a_value(
+    raw: bytes, rest: str | None
+) -> None:
+    assert read_rest(request_segments(raw)) == rest
+    assert rest is None or (is_rest(rest) and Path.parse("/*path").filled({"path": rest}) == request_segments(raw))
+
+
+@given(st.text() | st.lists(st.text(max_size=3) | st.sampled_from(["a", "..", "."]), max_size=4).map("/".join))
+def test_what_can_be_the_rest_of_a_path_comes_back(text: str) -> None:
+    pattern = Path.parse("/files/*path")
+    if is_rest(text):
+        raw = pattern.fill({"path": text}).encode("ascii")
+        assert raw.count(b"/") == text.count("/") + 2
+        assert request_segments(raw) == pattern.filled({"path": text})
+        assert read_rest(request_segments(raw)[1:]) == text
+    elif all(is_value(segment) for segment in text.split("/")):
+        pytest.fail("each of its segments could be a value")
 
 
 names = st.from_regex(r"[a-z_][a-z0-9_]{0,5}", fullmatch=True).map(lambda name: f"p_{name}")

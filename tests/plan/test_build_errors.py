@@ -351,6 +351,11 @@ WHEN_CHECKED: list[tuple[Route, str]] = [
         "contain either all str or all int values - type `<enum 'Mixed'>` is not supported); use str, int, float, bool, "
         "UUID, Decimal, date, datetime, a Literal, or an Enum of text or of integers",
     ),
+    (
+        Get("/x/*room").handle(int_room),
+        "GET /x/*room: the path parameter 'room' is annotated int, but '*room' takes the rest of the path, which is text; "
+        "annotate it str",
+    ),
     # kinds of parameters
     (
         Get("/x").handle(greet),
@@ -913,6 +918,10 @@ IN_APPS: list[tuple[Callable[[], App], str]] = [
         ":ticket, :Ticket.",
     ),
     (
+        lambda: with_tickets(Get("/x/*ticket").types(Ticket).handle(answer)),
+        "GET /x/*ticket: .types(Ticket) is for '*ticket', the rest of the path, which is text; take it as str",
+    ),
+    (
         lambda: with_tickets(Get("/:ticket/:ticket_ref").types(Ticket).handle(answer)),
         "GET /:ticket/:ticket_ref: .types(Ticket) matches several parameters; name those that are meant, as in "
         ".types(ticket=Ticket, ticket_ref=Ticket)",
@@ -1091,6 +1100,57 @@ AT_ONCE: list[tuple[Callable[[], object], str]] = [
     (lambda: Get("/:1"), "path '/:1': ':1' must be ':' and a Python name, as in ':room'"),
     (lambda: Get("/:class"), "path '/:class': ':class' must be ':' and a Python name, as in ':room'"),
     (lambda: Get("/:a:b"), "path '/:a:b': ':a:b' must be ':' and a Python name, as in ':room'"),
+    (lambda: Get("/files/*"), "path '/files/*': '*' must be '*' and a Python name, as in '*path'"),
+    (lambda: Get("/*a-b"), "path '/*a-b': '*a-b' must be '*' and a Python name, as in '*path'"),
+    (lambda: Get("/**path"), "path '/**path': '**path' must be '*' and a Python name, as in '*path'"),
+    (
+        lambda: Get("/*path/raw"),
+        "path '/*path/raw': '*path' takes the rest of the path, so that nothing can follow it",
+    ),
+    (
+        lambda: Get("/*a/*b"),
+        "path '/*a/*b': '*a' takes the rest of the path, so that nothing can follow it",
+    ),
+    (lambda: Get("/:a/*a"), "path '/:a/*a' names the parameter 'a' twice; give each its own name"),
+    (
+        lambda: App().add(Controller("/files/*path").routes(raw=Get("/raw").handle(answer))),
+        "path '/files/*path/raw': '*path' takes the rest of the path, so that nothing can follow it",
+    ),
+    (
+        lambda: Get("/items/{id}"),
+        "path '/items/{id}': '{id}' would be literal text; write the parameter as ':id'",
+    ),
+    (
+        lambda: Get("/items/<id>/x"),
+        "path '/items/<id>/x': '<id>' would be literal text; write the parameter as ':id'",
+    ),
+    (
+        lambda: Get("/{id:int}"),
+        "path '/{id:int}': '{id:int}' would be literal text; write the parameter as ':id', and annotate it in the "
+        "handler, as in 'id: int'",
+    ),
+    (
+        lambda: Get("/<int:id>"),
+        "path '/<int:id>': '<int:id>' would be literal text; write the parameter as ':id', and annotate it in the "
+        "handler, as in 'id: int'",
+    ),
+    (
+        lambda: Get("/<uuid:id>"),
+        "path '/<uuid:id>': '<uuid:id>' would be literal text; write the parameter as ':id', and annotate it in the "
+        "handler, as in 'id: UUID'",
+    ),
+    (
+        lambda: Get("/<slug:name>"),
+        "path '/<slug:name>': '<slug:name>' would be literal text; write the parameter as ':name'",
+    ),
+    (
+        lambda: Get("/files/{name:path}"),
+        "path '/files/{name:path}': '{name:path}' would be literal text; write the parameter as '*name'",
+    ),
+    (
+        lambda: Get("/files/<path:name>"),
+        "path '/files/<path:name>': '<path:name>' would be literal text; write the parameter as '*name'",
+    ),
     *(
         (
             lambda text=text: Get(f"/{text}"),

@@ -189,6 +189,30 @@ def test_literal_text_goes_before_a_parameter_from_left_to_right() -> None:
     assert ask(table, "GET", "/w/z") == "GET /:a/:b"
 
 
+def test_the_rest_of_a_path_goes_last() -> None:
+    paths = ("/*all", "/files/*path", "/files/:name", "/files/:name/raw", "/files/new")
+    table = router(*(Get(path).handle(answer) for path in paths), Post("/files/*path").handle(answer))
+    assert ask(table, "GET", "/files/new") == "GET /files/new"
+    assert ask(table, "GET", "/files/a") == "GET /files/:name"
+    assert ask(table, "GET", "/files/a/raw") == "GET /files/:name/raw"
+    assert ask(table, "GET", "/files/a/b") == "GET /files/*path"
+    assert ask(table, "GET", "/files/a/raw/b/c/") == "GET /files/*path"
+    assert ask(table, "GET", "/files") == "GET /*all"
+    assert ask(table, "GET", "/") == "404"
+    assert ask(table, "POST", "/files/a") == "POST /files/*path"
+    assert ask(table, "POST", "/files") == "405 GET, HEAD, OPTIONS"
+    assert ask(table, "PUT", "/files/a") == "405 GET, HEAD, OPTIONS, POST"
+    assert table.match("GET", ("files", "a", "b c"), None).params == {"path": "a/b c"}
+    for path in ("/files/a//b", "/files/a/../b", "/files/a/%2e", "/x/a%2Fb", "/files//"):
+        assert ask(table, "GET", path) == "404"
+
+
+def test_two_routes_that_take_the_rest_of_one_path_clash() -> None:
+    with pytest.raises(BuildError, match="clashes with"):
+        router(Get("/x/*a").handle(answer), Get("/x/*b").handle(answer))
+    router(Get("/x/*a").handle(answer), Post("/x/*b").handle(answer), Get("/x/:c").handle(answer))
+
+
 def test_routes_that_share_a_path_in_different_ways_do_not_clash() -> None:
     router(
         *(route.handle(answer) for route in (Get("/x"), Post("/x"), SSE("/x"), SSE("/x", method="POST"), Get("/:y")))
@@ -305,6 +329,7 @@ def test_an_integer_is_read_only_as_it_is_written(text: str) -> None:
 # -- the order in which routes are added
 
 SEGMENTS = st.sampled_from(["a", "b", ":x", ":y"])
+LAST = st.sampled_from([[], ["*z"]])
 KINDS = st.sampled_from([Get, Post, Delete, SSE])
 
 
@@ -312,7 +337,7 @@ KINDS = st.sampled_from([Get, Post, Delete, SSE])
 def tables(draw: st.DrawFn) -> list[Route]:
     routes = []
     for _ in range(draw(st.integers(1, 5))):
-        names = draw(st.lists(SEGMENTS, max_size=3))
+        names = draw(st.lists(SEGMENTS, max_size=3)) + draw(LAST)
         numbered = (f"{name}{i}" if name.startswith(":") else name for i, name in enumerate(names))
         routes.append(draw(KINDS)("/" + "/".join(numbered)).handle(answer))
     return routes

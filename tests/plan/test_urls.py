@@ -175,6 +175,71 @@ def test_what_a_route_matches_can_be_written_and_leads_back_to_the_same_value(ki
     assert urlsplit(urljoin("http://host/", url)).path == url  # as a client resolves it
 
 
+REST = App().add(
+    value=Get("/files/*value").handle(handler_of(str)),
+    one=Get("/files/:value/history").handle(handler_of(str)),
+)
+PARTS = st.one_of(
+    st.text(max_size=4), st.sampled_from(["a", "history", "..", ".", "", "%2F", "a/b", "a\\b", "...", ":x"])
+)
+RESTS = st.lists(PARTS, max_size=4).map("/".join)
+
+
+@given(value=RESTS | st.text())
+@example(value="a/history")
+@example(value="a/b/history")
+@example(value="a/../b")
+@example(value="/a")
+@example(value="a/")
+def test_what_is_written_as_the_rest_of_a_path_is_read_back(value: Any) -> None:
+    try:
+        url = REST.url("value", value=value)
+    except URLError:
+        return
+    assert read(REST, url) == {"route": "value", "value": value}
+    assert urlsplit(urljoin("http://host/", url)).path == url  # as a client resolves it
+
+
+@given(st.lists(PARTS, max_size=4), st.booleans())
+@example(["a/b"], False)
+@example(["..", "a"], False)
+@example(["../a"], False)
+def test_what_a_route_matches_as_the_rest_of_a_path_can_be_written(parts: list[str], slash: bool) -> None:
+    target = "/files/" + "/".join(quote(part, safe="", errors="surrogatepass") for part in parts) + "/" * slash
+    try:
+        matched = read(REST, target)
+    except (BadRequest, NotFound):
+        return
+    url = REST.url(matched.pop("route"), **matched)
+    assert read(REST, url)["value"] == matched["value"]
+    assert url == target.removesuffix("/")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a", "a"),
+        ("a/b/c.txt", "a/b/c.txt"),
+        ("a b/ü?#", "a%20b/%C3%BC%3F%23"),
+        (5, "5"),
+        ("", None),
+        ("/a", None),
+        ("a/", None),
+        ("a//b", None),
+        ("a/../b", None),
+        ("./a", None),
+        ("a/b\n", None),
+        (None, None),
+    ],
+)
+def test_the_rest_of_a_path_keeps_its_slashes(value: Any, text: str | None) -> None:
+    if text is None:
+        with pytest.raises(URLError, match="the path parameter 'value' of 'value' cannot be"):
+            REST.url("value", value=value)
+    else:
+        assert REST.url("value", value=value) == f"/files/{text}"
+
+
 @pytest.mark.parametrize("target", ["/x/..", "/x/.", "/x/%2e%2e", "/x/%2E.", "/x/%2e", "/x/../", "/x/../y", "/x//y"])
 async def test_a_dot_segment_is_not_the_value_of_a_parameter(target: str, autojump_clock: MockClock) -> None:
     """Clients resolve it before they send a request, so `url` could not make a URL that leads there."""

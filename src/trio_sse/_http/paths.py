@@ -17,7 +17,17 @@ import attrs
 from .._ground.text import CONTROL, SURROGATE
 from ..errors import BadRequest, BuildError
 
-__all__ = ("NOTHING_HERE", "NO_VALUES", "Path", "PathParams", "is_value", "request_segments", "to_path")
+__all__ = (
+    "NOTHING_HERE",
+    "NO_VALUES",
+    "Path",
+    "PathParams",
+    "is_rest",
+    "is_value",
+    "read_rest",
+    "request_segments",
+    "to_path",
+)
 
 NOTHING_HERE: Final = "There is nothing at this path."
 """What a 404 says, whether no route has the path or a parameter does not fit its type."""
@@ -27,10 +37,22 @@ NO_VALUES: Final = frozenset(("", ".", ".."))
 are percent-encoded (WHATWG URL, 4.4), so that a URL with such a value would lead elsewhere. A request that has one all
 the same was not sent by a browser, and is answered like any path that no route has: with a 404."""
 
+FOREIGN: Final = re.compile(
+    r"""\{(?P<name>[^\W\d]\w*)(:(?P<kind>\w+))?\}    # FastAPI, Starlette, Litestar
+    | <((?P<kind_before>\w+):)?(?P<name_after>[^\W\d]\w*)>  # Flask, Django""",
+    re.VERBOSE,
+)
+"""A segment that is a parameter in other frameworks. Here it would be literal text, which no client sends."""
+
+TYPES: Final = {"int": "int", "float": "float", "decimal": "Decimal", "uuid": "UUID"}
+"""The annotations for the types that other frameworks write into the path."""
+
 
 @attrs.frozen
 class Path:
-    """A parsed pattern: literal segments, and `:name` segments, each of which matches one segment.
+    """A parsed pattern: literal segments, and parameters.
+
+    `:name` matches one segment. `*name`, which is the last segment, matches the rest of a path: one segment or more.
 
     Attributes:
         segments: The segments as they are written in the pattern, without the slashes.
@@ -53,22 +75,33 @@ class Path:
         for segment in segments:
             _check_segment(text, segment)
         path = cls(segments)
-        _check_names(text, path.names)
+        _check_parameters(text, path)
         return path
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the parameters, in order."""
-        return tuple(segment[1:] for segment in self.segments if segment.startswith(":"))
+        return tuple(segment[1:] for segment in self.segments if _is_parameter(segment))
+
+    @property
+    def literals(self) -> tuple[str, ...]:
+        """The segments that are literal text, in order."""
+        return tuple(segment for segment in self.segments if not _is_parameter(segment))
+
+    @property
+    def rest(self) -> str | None:
+        """The name of the parameter that takes the rest of a path, if there is one."""
+        last = self.segments[-1] if self.segments else ""
+        return last[1:] if last.startswith("*") else None
 
     def under(self, prefix: Path) -> Path:
         """This pattern with a prefix in front of it.
 
         Raises:
-            BuildError: Both have a parameter of the same name.
+            BuildError: Both have a parameter of the same name, or the prefix takes the rest of a path.
         """
         joined = Path(prefix.segments + self.segments)
-        _check_names(str(joined), joined.names)
+        _check_parameters(str(joined), joined)
         return joined
 
     def fill(self, values: Mapping[str, str]) -> str:
@@ -77,7 +110,9 @@ class Path:
 
     def filled(self, values: Mapping[str, str]) -> tuple[str, ...]:
         """The segments with a value in place of each parameter, as `request_segments` returns them."""
-        return tuple(values[part[1:]] if part.startswith(":") else part for part in self.segments)
+        one_each = self.segments if self.rest is None else self.segments[:-1]
+        filled = tuple(values[part[1:]] if part.startswith(":") else part for part in one_each)
+        return filled if self.rest is None else (*filled, *values[self.rest].split("/"))
 
     def __str__(self) -> str:
         return "/" + "/".join(self.segments)
@@ -103,6 +138,23 @@ def to_path(path: str | Path) -> Path:
 def is_value(text: str) -> bool:
     """Whether a request can have this text as the value of a path parameter."""
     return text not in NO_VALUES and not CONTROL.search(text) and not SURROGATE.search(text)
+
+
+def is_rest(text: str) -> bool:
+    """Whether a request can have this text as the rest of its path."""
+    return all(map(is_value, text.split("/")))
+
+
+def read_rest(segments: tuple[str, ...]) -> str | None:
+    """The rest of a path as the value of a parameter, or None if it cannot be one.
+
+    Each segment must be one that a parameter could have, as `NO_VALUES` says. A segment with an encoded slash cannot be
+    part of it either: in the text it would look like two segments, so that `..%2Fsecret` would lead out of a directory
+    after all, and two paths would have the same value.
+    """
+    if any(segment in NO_VALUES or "/" in segment for segment in segments):
+        return None
+    return "/".join(segments) or None
 
 
 def request_segments(raw_path: bytes, root_path: str = "") -> tuple[str, ...]:
@@ -149,10 +201,12 @@ def _check_segment(text: str, segment: str) -> None:
             f"path {text!r} has the segment {segment!r}, which clients resolve before they send a request, so that no "
             "request would match; write the path without it"
         )
-    if segment.startswith(":"):
-        name = segment[1:]
+    _check_foreign(text, segment)
+    if _is_parameter(segment):
+        sign, name = segment[0], segment[1:]
         if not name.isidentifier() or keyword.iskeyword(name):
-            raise BuildError(f"path {text!r}: {segment!r} must be ':' and a Python name, as in ':room'")
+            example = ":room" if sign == ":" else "*path"
+            raise BuildError(f"path {text!r}: {segment!r} must be {sign!r} and a Python name, as in {example!r}")
     elif re.search(r"[:?#%\s]", segment) or not is_value(segment):
         raise BuildError(
             f"path {text!r}: segment {segment!r} is literal text and may not hold ':', '?', '#', '%' or white space; "
@@ -160,7 +214,24 @@ def _check_segment(text: str, segment: str) -> None:
         )
 
 
-def _check_names(text: str, names: tuple[str, ...]) -> None:
-    for name in names:
-        if names.count(name) > 1:
+def _is_parameter(segment: str) -> bool:
+    return segment.startswith((":", "*"))
+
+
+def _check_foreign(text: str, segment: str) -> None:
+    found = FOREIGN.fullmatch(segment)
+    if found is None:
+        return
+    name, kind = found["name"] or found["name_after"], found["kind"] or found["kind_before"]
+    ours = f"*{name}" if kind == "path" else f":{name}"
+    hint = f", and annotate it in the handler, as in '{name}: {TYPES[kind]}'" if kind in TYPES else ""
+    raise BuildError(f"path {text!r}: {segment!r} would be literal text; write the parameter as {ours!r}{hint}")
+
+
+def _check_parameters(text: str, path: Path) -> None:
+    for name in path.names:
+        if path.names.count(name) > 1:
             raise BuildError(f"path {text!r} names the parameter {name!r} twice; give each its own name")
+    for segment in path.segments[:-1]:
+        if segment.startswith("*"):
+            raise BuildError(f"path {text!r}: {segment!r} takes the rest of the path, so that nothing can follow it")

@@ -61,7 +61,8 @@ class PathParameters:
         models: The parameters that `.types()` turns into models or references.
 
     Raises:
-        BuildError: `.types()` matches no parameter, or several, or nothing provides the repository that it needs.
+        BuildError: `.types()` matches no parameter, or several, or one that takes the rest of the path, or nothing
+            provides the repository that it needs.
     """
 
     def __init__(self, route: Route, wiring: ServiceGraph) -> None:
@@ -137,6 +138,8 @@ class PathParameters:
         name = self._match(step)
         if name in self.models:
             raise self._error(f"{step} is for {name!r}, as {self.models[name].step} is; a path parameter has one type")
+        if name == self._route.path.rest:
+            raise self._error(f"{step} is for '*{name}', the rest of the path, which is text; take it as str")
         try:
             id_field = id_field_of(step.model)
         except TypeError as problem:
@@ -199,6 +202,11 @@ class PathParameters:
         wanted = self._wanted[name] if model is None else model.id_field.type
         if wanted is UNKNOWN or wanted is str:
             return None
+        if name == self._route.path.rest:
+            raise self._error(
+                f"the path parameter {name!r} is annotated {type_name(wanted)}, but '*{name}' takes the rest of the "
+                "path, which is text; annotate it str"
+            )
         try:
             check_segment_type(wanted)
         except TypeError as problem:

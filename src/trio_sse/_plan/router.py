@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 
 from .._http.accept import PLAIN_YES, accepts_event_stream, asks_for_event_stream
-from .._http.paths import NO_VALUES, NOTHING_HERE
+from .._http.paths import NO_VALUES, NOTHING_HERE, read_rest
 from .._http.segments import read_segment
 from .._routes.routes import SSE
 from ..errors import BuildError, MethodNotAllowed, NotAcceptable, NotFound
@@ -41,6 +41,7 @@ class _Node:
 
     literal: dict[str, _Node] = attrs.Factory(dict[str, "_Node"])
     parameter: _Node | None = None
+    rest: _Node | None = None
     plain: dict[str, Plan] = attrs.Factory(dict[str, Plan])
     streams: dict[str, Plan] = attrs.Factory(dict[str, Plan])
 
@@ -48,6 +49,9 @@ class _Node:
         if segment.startswith(":"):
             self.parameter = self.parameter or _Node()
             return self.parameter
+        if segment.startswith("*"):
+            self.rest = self.rest or _Node()
+            return self.rest
         return self.literal.setdefault(segment, _Node())
 
     def plans(self) -> tuple[Plan, ...]:
@@ -57,7 +61,8 @@ class _Node:
 class Router:
     """A compiled table of plans. Built once an app.
 
-    Where several patterns match, literal text goes before a parameter, from left to right.
+    Where several patterns match, literal text goes before a parameter, and a parameter of one segment before one that
+    takes the rest of the path, from left to right.
 
     Raises:
         BuildError: Two routes answer the same method on the same path in the same way.
@@ -131,6 +136,8 @@ def _walk(node: _Node, segments: tuple[str, ...], values: tuple[str, ...]) -> It
         yield from _walk(node.literal[first], rest, values)
     if node.parameter is not None and first not in NO_VALUES:
         yield from _walk(node.parameter, rest, (*values, first))
+    if node.rest is not None and (text := read_rest(segments)) is not None:
+        yield node.rest, (*values, text)
 
 
 def _fit(plan: Plan | None, values: tuple[str, ...]) -> Match | None:

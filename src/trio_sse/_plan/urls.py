@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from .._ground.naming import nearest, type_name
-from .._http.paths import is_value
+from .._http.paths import is_rest, is_value
 from .._http.segments import read_segment
 from .._routes.models import Reference
 from ..errors import BuildError, URLError
@@ -64,8 +64,11 @@ class Urls:
             wants, given = ", ".join(kinds) or "none", ", ".join(values) or "none"
             raise URLError(f"{name!r} is {plan.label}, with the path parameters: {wants}; given: {given}")
         ids = {parameter: (model, field) for parameter, model, field in plan.models}
-        texts = {each: _text(name, each, _id(value, ids.get(each)), kinds[each]) for each, value in values.items()}
         path = plan.route.path
+        texts = {
+            each: _text(name, each, _id(value, ids.get(each)), kinds[each], is_rest if each == path.rest else is_value)
+            for each, value in values.items()
+        }
         other = self._answers(plan, path.filled(texts))
         if other is not plan:
             raise URLError(f"{path.fill(texts)!r} is answered by {other.label}, which goes before {plan.label}")
@@ -82,14 +85,14 @@ def _id(value: Any, model: tuple[type[Any], str] | None) -> Any:
     return value.id if value.__class__ is Reference and value.model is cls else value
 
 
-def _text(route: str, name: str, value: Any, kind: Any) -> str:
+def _text(route: str, name: str, value: Any, kind: Any, can_be_sent: Callable[[str], bool]) -> str:
     """The text for a value, from which the router reads the same value."""
     try:
         text = value if isinstance(value, str) and kind is None else _write(value)
         fits = kind is None or read_segment(text, kind) == value
     except (ValueError, TypeError):
         text, fits = "", False
-    if not fits or not is_value(text):
+    if not fits or not can_be_sent(text):
         raise URLError(
             f"the path parameter {name!r} of {route!r} cannot be {value!r}: it is read as "
             f"{'text' if kind is None else type_name(kind)}, and no segment of a path is empty, '.' or '..', or has "

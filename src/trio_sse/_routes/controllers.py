@@ -54,8 +54,8 @@ class Controller(Builder):
     @property
     def name(self) -> str:
         """The name under which `App.add` adds it by default: the last literal segment of its prefix."""
-        literal = [segment for segment in self.prefix.segments if not segment.startswith(":")]
-        return literal[-1].replace("-", "_") if literal else ""
+        literals = self.prefix.literals
+        return literals[-1].replace("-", "_") if literals else ""
 
     def flatten(self, name: str) -> Iterator[Route]:
         """The routes, with the shared prefix, steps and services, and with names that begin with `name`."""
