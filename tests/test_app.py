@@ -258,7 +258,7 @@ async def test_a_websocket_is_refused() -> None:
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await App()({"type": "websocket"}, trio.sleep_forever, send)
+    await App()({"type": "websocket", "path": "/", "headers": []}, trio.sleep_forever, send)
     assert sent == [{"type": "websocket.close", "code": 1000}]
 
 

@@ -9,6 +9,7 @@ from ._http.response import Response
 from ._routes.controllers import Controller
 from ._routes.limits import Limits
 from ._routes.models import Reference, required
+from ._routes.mounts import Mount
 from ._routes.options import StreamOptions
 from ._routes.routes import SSE, Delete, Get, Patch, Post, Put, Route
 from ._routes.steps import any_of
@@ -36,6 +37,7 @@ __all__ = (
     "HTTPError",
     "Headers",
     "Limits",
+    "Mount",
     "NotFound",
     "Patch",
     "PathParams",

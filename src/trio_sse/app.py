@@ -22,12 +22,15 @@ from ._ground.naming import nearest, type_name
 from ._ground.time_limits import CLEANUP_TIMEOUT
 from ._routes.controllers import Controller
 from ._routes.limits import Limits
+from ._routes.mounts import Mount, NativeApp
 from ._routes.providers import Provider, Scope, make_provider, value_provider
 from ._routes.routes import Route
 from ._runtime.app_context import Settings
 from ._runtime.compiled_app import CompiledApp, compile_app
 from ._runtime.dispatch import answer
 from ._runtime.event_loop import WrongEventLoop, explain_asyncio, refuse_to_start, require_trio
+from ._runtime.mounted_lifespans import run_mounted
+from ._runtime.mounts import answer_websocket
 from ._runtime.request_error import keep_error
 from ._runtime.services import run_services
 from .asgi import Receive, Send
@@ -51,7 +54,7 @@ def _check_event_name(_app: object, _field: object, value: str) -> None:
 
 
 @attrs.frozen(slots=False)
-class App:
+class App(NativeApp):
     """An application: routes, services, and the settings that they share. An ASGI 3 callable.
 
     Immutable: every method returns a new app. `check` checks all routes and services; the server runs it before it
@@ -59,6 +62,7 @@ class App:
 
     Args:
         routes: The routes; usually added with `add`.
+        mounts: The mounted apps; added with `add`.
         providers: The providers of the services; added with `provide`.
         json: Encodes values that are not text: event data and JSON responses. It returns str, or bytes in UTF-8.
         error_event: The name of the last event of a stream that fails. Not `error`, which EventSource uses itself.
@@ -73,6 +77,7 @@ class App:
     """
 
     routes: tuple[Route, ...] = ()
+    mounts: tuple[Mount, ...] = attrs.field(default=(), kw_only=True)
     providers: tuple[Provider, ...] = attrs.field(default=(), kw_only=True)
     json: JSONEncoder = attrs.field(default=encode_json, kw_only=True)
     error_event: str = attrs.field(default="stream-error", kw_only=True, validator=_check_event_name)
@@ -82,23 +87,25 @@ class App:
     limits: Limits = attrs.field(factory=Limits, kw_only=True)
     reconnect_delay: tuple[float, float] = attrs.field(default=(1.0, 5.0), kw_only=True, validator=_check_range)
 
-    def add(self, *members: Route | Controller, **named: Route | Controller) -> Self:
-        """Add routes and controllers.
+    def add(self, *members: Route | Controller | Mount, **named: Route | Controller) -> Self:
+        """Add routes, controllers and mounted apps.
 
         Args:
-            *members: Routes without a name, and controllers, which are named after the last literal segment of their
-                prefix: `url` knows the route `events` of `Controller("/orders")` as `orders.events`.
+            *members: Routes without a name; controllers, which are named after the last literal segment of their
+                prefix (`url` knows the route `events` of `Controller("/orders")` as `orders.events`); and mounts.
             **named: Routes and controllers by name.
 
         Raises:
-            BuildError: A member is not a route or a controller.
+            BuildError: A member is none of these.
         """
-        for member in (*members, *named.values()):
+        mounts = [member for member in members if isinstance(member, Mount)]
+        unnamed = [member for member in members if not isinstance(member, Mount)]
+        for member in (*unnamed, *named.values()):
             _check_member(member)
         routes: list[Route] = []
-        for name, member in (*((member.name, member) for member in members), *named.items()):
+        for name, member in (*((member.name, member) for member in unnamed), *named.items()):
             routes += member.flatten(name) if isinstance(member, Controller) else [attrs.evolve(member, name=name)]
-        return attrs.evolve(self, routes=(*self.routes, *routes))
+        return attrs.evolve(self, routes=(*self.routes, *routes), mounts=(*self.mounts, *mounts))
 
     def provide(
         self,
@@ -187,16 +194,19 @@ class App:
         return self._compiled.context.counters.read()
 
     def check(self) -> None:
-        """Check all services and routes, and compile them.
+        """Check all services and routes, also those of mounted apps of this library, and compile them.
 
         Raises:
             BuildError: A service or a route has a mistake, or two contradict each other. The message says what to do.
         """
         _ = self._compiled  # a cached property, which compiles
+        for mount in self.mounts:
+            if isinstance(mount.app, NativeApp):
+                _check_mounted(mount, mount.app)
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncGenerator[dict[str, Any]]:
-        """The lifespan of the app: check it, make its services, and keep its nursery open.
+        """The lifespan of the app: check it, make its services, run mounted apps, and keep its nursery open.
 
         The server runs it. If the app is mounted in another app that does not pass the lifespan on, enter this context
         manager in the lifespan of the outer app, and yield its state there.
@@ -206,8 +216,11 @@ class App:
         """
         require_trio()
         self.check()
-        async with run_services(self._compiled.services, self.cleanup_timeout) as state:
-            yield {self._compiled.context.state_key: state}
+        async with (
+            run_services(self._compiled.services, self.cleanup_timeout) as state,
+            run_mounted(self.mounts, self.cleanup_timeout) as mounted,
+        ):
+            yield {self._compiled.context.state_key: attrs.evolve(state, mounted=mounted)}
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -221,7 +234,7 @@ class App:
             case "lifespan":
                 await self._run_lifespan(scope, receive, send)
             case "websocket":
-                await send({"type": "websocket.close", "code": 1000})
+                await answer_websocket(self._compiled, scope, receive, send)
             case other:
                 raise NotImplementedError(f"the ASGI scope type {other!r} is unknown")
 
@@ -236,7 +249,7 @@ class App:
             reconnect_delay=self.reconnect_delay,
             limits=self.limits,
         )
-        return compile_app(self.routes, self.providers, settings)
+        return compile_app(self.routes, self.mounts, self.providers, settings)
 
     async def _run_lifespan(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         await receive()
@@ -263,7 +276,17 @@ class App:
 
 def _check_member(member: object) -> None:
     if not isinstance(member, Route | Controller):
-        raise BuildError(f"add() takes routes and controllers, such as SSE('/events').handle(stream), not {member!r}")
+        hint = "; add a mount without a name, as in add(Mount(…))" if isinstance(member, Mount) else ""
+        raise BuildError(
+            f"add() takes routes and controllers, such as SSE('/events').handle(stream), not {member!r}{hint}"
+        )
+
+
+def _check_mounted(mount: Mount, app: NativeApp) -> None:
+    try:
+        app.check()
+    except BuildError as problem:
+        raise BuildError(f"in the app of {mount}: {problem}") from None
 
 
 def _failure_message(error: Exception) -> str:

@@ -71,7 +71,8 @@ class StepError(Exception):
 
 
 class LifespanError(Exception):
-    """A request needs what the lifespan holds, such as `app_nursery`, but the server does not run the lifespan."""
+    """A request needs what the lifespan holds, such as `app_nursery`, but the server does not run the lifespan; or the
+    lifespan of a mounted app has failed to start."""
 
 
 class UnboundError(Exception):

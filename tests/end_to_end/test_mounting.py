@@ -1,10 +1,11 @@
-"""Our app among others: inside Starlette, and with Starlette's middleware around it."""
+"""Our app among others: inside Starlette, with Starlette's middleware around it, and with others mounted in it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +15,14 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.routing import Mount
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
+from trio_websocket import open_websocket_url
 
+import trio_sse
 from trio_sse import SSE, App, Get
 from trio_sse.errors import LifespanError
 
@@ -192,3 +199,85 @@ async def test_on_stock_hypercorn_such_a_middleware_hides_the_break_but_not_the_
 
 
 WRAPPED = once(FAILING)
+
+
+# -- the other way round
+
+
+async def parts(_request: Request) -> StreamingResponse:
+    async def content() -> AsyncIterator[bytes]:
+        for number in range(3):
+            yield str(number).encode()
+            await trio.lowlevel.checkpoint()
+
+    return StreamingResponse(content())
+
+
+async def shout(socket: WebSocket) -> None:
+    await socket.accept()
+    await socket.send_text((await socket.receive_text()).upper())
+    await socket.close()
+
+
+async def state(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(request.state.word)
+
+
+@asynccontextmanager
+async def with_a_word(_app: Starlette) -> AsyncIterator[dict[str, str]]:
+    yield {"word": "hello"}
+
+
+THEIRS = Starlette(
+    routes=[Route("/parts", parts), Route("/state", state), WebSocketRoute("/shout", shout)], lifespan=with_a_word
+)
+FILES = StaticFiles(directory=Path(__file__).parent)
+HOST = OURS.add(trio_sse.Mount("/theirs", THEIRS), trio_sse.Mount("/static", FILES))
+THIS_FILE = Path(__file__).read_bytes()
+
+
+@pytest.mark.parametrize("command", ["trio-sse", "hypercorn"])
+@within(30)
+async def test_apps_of_others_are_served_below_ours(command: str) -> None:
+    async with process(command, "end_to_end.test_mounting:HOST") as server:
+        async with connected(server.port) as peer:
+            for _ in range(3):
+                assert await peer.body(await peer.get("/theirs/parts")) == b"012"
+                assert await peer.body(await peer.get("/theirs/state")) == b"hello"
+                assert await peer.body(await peer.get("/static/test_mounting.py")) == THIS_FILE
+                assert await peer.json("/hello/world") == {"hello": "world"}
+                head = await peer.get("/static/none")
+                assert (head.status, json.loads(await peer.body(head))["status"]) == (404, 404)
+        async with open_websocket_url(f"ws://127.0.0.1:{server.port}/theirs/shout") as socket:
+            await socket.send_message("hello")
+            assert await socket.get_message() == "HELLO"
+
+
+@within(10)
+async def test_a_mounted_app_that_fails_to_start_fails_the_server() -> None:
+    @asynccontextmanager
+    async def failing(_app: Starlette) -> AsyncIterator[None]:
+        raise LookupError("no database")
+        yield
+
+    with pytest.RaisesGroup(pytest.RaisesExc(RuntimeError, match="LookupError: no database"), flatten_subgroups=True):
+        async with serving(OURS.add(trio_sse.Mount("/x", Starlette(lifespan=failing)))):
+            pytest.fail("it has started")
+
+
+@within(10)
+async def test_a_response_of_a_mounted_app_ends_with_the_time_for_the_shutdown() -> None:
+    started = trio.Event()
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            started.set()
+            await trio.sleep_forever()
+
+    app = App().add(trio_sse.Mount("/x", endless))
+    async with serving(app, graceful_timeout=0.1) as server, connected(server.port) as peer:
+        await peer.request("GET", "/x")
+        await started.wait()
+        with trio.fail_after(3):
+            await server.shut_down()

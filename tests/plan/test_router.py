@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from trio_sse import SSE, Delete, Get, HTTPError, NotFound, Post, Route
 from trio_sse._http.paths import request_segments
 from trio_sse._plan.planner import make_plan
-from trio_sse._plan.router import Router
+from trio_sse._plan.router import Match, Router
 from trio_sse._runtime.built_in_names import BUILT_IN
 from trio_sse.errors import BuildError, MethodNotAllowed, NotAcceptable
 
@@ -41,10 +41,16 @@ def router(*routes: Route) -> Router:
     return Router(make_plan(route, BUILT_IN) for route in routes)
 
 
+def match(table: Router, method: str, segments: tuple[str, ...], accept: str | None = None) -> Match:
+    found = table.match(method, segments, accept)
+    assert isinstance(found, Match)
+    return found
+
+
 def ask(table: Router, method: str, path: str, accept: str | None = None) -> str:
     """The answer in short: the plan's label, or the status with what Allow says."""
     try:
-        found = table.match(method, request_segments(path.encode()), accept)
+        found = match(table, method, request_segments(path.encode()), accept)
     except MethodNotAllowed as error:
         return f"405 {error.headers['allow']}"
     except HTTPError as error:
@@ -137,13 +143,13 @@ def test_two_types_at_one_place_are_told_apart_by_method() -> None:
 )
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_an_explicit_accept_chooses_the_stream(method: str, accept: str | None, answer: str, varies: bool) -> None:
-    found = ROOMS.match(method, ("both",), accept)
+    found = match(ROOMS, method, ("both",), accept)
     assert (found.plan.label, found.varies) == (answer, varies)
 
 
 def test_where_accept_decides_nothing_the_answer_does_not_vary() -> None:
-    assert not ROOMS.match("GET", ("rooms",), EVENTS).varies
-    assert not ROOMS.match("GET", ("rooms", "1", "events"), EVENTS).varies
+    assert not match(ROOMS, "GET", ("rooms",), EVENTS).varies
+    assert not match(ROOMS, "GET", ("rooms", "1", "events"), EVENTS).varies
 
 
 @pytest.mark.parametrize("accept", ["application/json", "*/*;q=0", f"{EVENTS};q=0, */*"])
@@ -177,8 +183,8 @@ def test_allow_is_a_404_where_nothing_is() -> None:
 
 def test_the_values_are_under_their_own_names() -> None:
     table = router(Get("/:a/x/:b").handle(answer), Post("/:c/x/:d").handle(answer))
-    assert table.match("GET", ("1", "x", "2"), None).params == {"a": "1", "b": "2"}
-    assert table.match("POST", ("1", "x", "2"), None).params == {"c": "1", "d": "2"}
+    assert match(table, "GET", ("1", "x", "2")).params == {"a": "1", "b": "2"}
+    assert match(table, "POST", ("1", "x", "2")).params == {"c": "1", "d": "2"}
 
 
 def test_literal_text_goes_before_a_parameter_from_left_to_right() -> None:
@@ -202,7 +208,7 @@ def test_the_rest_of_a_path_goes_last() -> None:
     assert ask(table, "POST", "/files/a") == "POST /files/*path"
     assert ask(table, "POST", "/files") == "405 GET, HEAD, OPTIONS"
     assert ask(table, "PUT", "/files/a") == "405 GET, HEAD, OPTIONS, POST"
-    assert table.match("GET", ("files", "a", "b c"), None).params == {"path": "a/b c"}
+    assert match(table, "GET", ("files", "a", "b c")).params == {"path": "a/b c"}
     for path in ("/files/a//b", "/files/a/../b", "/files/a/%2e", "/x/a%2Fb", "/files//"):
         assert ask(table, "GET", path) == "404"
 
@@ -252,7 +258,7 @@ def one(kind: Any) -> Callable[[str], Any]:
 
     handler.__annotations__["value"] = kind
     table = router(Get("/:value").handle(handler))
-    return lambda text: table.match("GET", (text,), None).params["value"]
+    return lambda text: match(table, "GET", (text,)).params["value"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from trio.testing import MockClock
 
 from trio_sse import SSE, App, Controller, Get, Post, Reference, required
 from trio_sse._http.paths import request_segments
+from trio_sse._plan.router import Match
 from trio_sse.errors import BadRequest, NotFound, URLError
 from trio_sse.models import MemoryRepository, Repository
 from trio_sse.testing import TestClient
@@ -66,6 +67,7 @@ def app_of(kind: Any) -> App:
 def read(app: App, url: str) -> dict[str, Any]:
     """What the router makes of a URL, as a server passes it on."""
     match = app._compiled.router.match("GET", request_segments(url.encode("ascii")), None)
+    assert isinstance(match, Match)
     return {"route": match.plan.route.name, **match.params}
 
 

@@ -15,6 +15,7 @@ from .._ground.naming import nearest, type_name
 from .._http.paths import is_rest, is_value
 from .._http.segments import read_segment
 from .._routes.models import Reference
+from .._routes.mounts import Mount
 from ..errors import BuildError, URLError
 from .plan import Plan
 
@@ -26,13 +27,13 @@ class Urls:
 
     Args:
         plans: The plans of the app's routes.
-        answers: Returns the plan that answers a path's segments, given the plan that should: `Router.answers`.
+        answers: Returns what answers a path's segments, given the plan that should: `Router.answers`.
 
     Raises:
         BuildError: Two routes have one name.
     """
 
-    def __init__(self, plans: Iterable[Plan], answers: Callable[[Plan, tuple[str, ...]], Plan]) -> None:
+    def __init__(self, plans: Iterable[Plan], answers: Callable[[Plan, tuple[str, ...]], Plan | Mount]) -> None:
         self._answers = answers
         self._plans: dict[str, Plan] = {}
         for plan in plans:

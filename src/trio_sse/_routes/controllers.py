@@ -14,6 +14,7 @@ import attrs
 from .._http.paths import Path, to_path
 from ..errors import BuildError
 from .builder import Builder
+from .mounts import Mount
 from .routes import Route
 
 __all__ = ("Controller",)
@@ -43,9 +44,10 @@ class Controller(Builder):
         """
         for name, member in members.items():
             if not isinstance(member, Route | Controller):  # pyright: ignore[reportUnnecessaryIsInstance]
+                hint = "; add a mount to the app, since steps are not run for it" if isinstance(member, Mount) else ""  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise BuildError(
                     f"{self}: .routes({name}=…) takes a route, such as Get('/').handle(list_orders), or a controller, "
-                    f"not {member!r}"
+                    f"not {member!r}{hint}"
                 )
             if name in dict(self.members):
                 raise BuildError(f"{self} has a route {name!r} already; choose another name")

@@ -16,6 +16,7 @@ from .._plan.planner import plan_all
 from .._plan.router import Router
 from .._plan.services import ResolvedProvider, ServiceGraph
 from .._plan.urls import Urls
+from .._routes.mounts import Mount
 from .._routes.providers import Provider
 from .._routes.routes import Route
 from .admission import Admission
@@ -43,15 +44,17 @@ class CompiledApp:
     context: AppContext
 
 
-def compile_app(routes: Iterable[Route], providers: Iterable[Provider], settings: Settings) -> CompiledApp:
-    """Check all services and routes, and compile them.
+def compile_app(
+    routes: Iterable[Route], mounts: Iterable[Mount], providers: Iterable[Provider], settings: Settings
+) -> CompiledApp:
+    """Check all services, routes and mounts, and compile them.
 
     Raises:
         BuildError: A mistake in a service or a route, or between two; the message says which and what to do.
     """
     graph = ServiceGraph(providers, BUILT_IN)
     plans = plan_all(routes, BUILT_IN, graph, settings.json)
-    router = Router(plans)
+    router = Router(plans, mounts)
     urls = Urls(plans, router.answers)
     admission = Admission(settings.limits)
 

@@ -14,6 +14,7 @@ from .._ground.text import escape
 from .._http.paths import request_segments
 from .._http.request import Request
 from .._plan.router import Match
+from .._routes.mounts import Mount
 from .._routes.routes import SSE
 from ..asgi import Message, Receive, Send
 from ..errors import HTTPException, NoContent
@@ -21,6 +22,7 @@ from ..wire import DONE_ID
 from .compiled_app import CompiledApp
 from .connection import Connection
 from .event_loop import explain_asyncio
+from .mounts import pass_on
 from .rejection import NoConnectionLeft, ShuttingDown, server_refusal
 from .request_context import RequestContext
 from .responder import ValueResponder, error_response, send_response
@@ -43,14 +45,20 @@ async def answer(app: CompiledApp, scope: Message, receive: Receive, send: Send)
         extension=extension,
     )
     try:
-        match = _find(app, request, extension)
-        slot = app.context.admission.enter() if isinstance(match.plan.route, SSE) else None
+        found = _find(app, request, extension)
+        is_stream = isinstance(found, Match) and isinstance(found.plan.route, SSE)
+        slot = app.context.admission.enter() if is_stream else None
     except HTTPException as refused:
         await _refuse(app, request, refused, connect)
         return
-    plan = match.plan
+    if isinstance(found, Mount):
+        refused_there = await pass_on(app, found, scope, receive, send)
+        if refused_there is not None:
+            await _refuse(app, request, refused_there, connect)
+        return
+    plan = found.plan
     connection = connect(label=plan.label, max_body=plan.max_body)
-    context = RequestContext(app.context, connection, request, match, slot)
+    context = RequestContext(app.context, connection, request, found, slot)
     try:
         await (ValueResponder(context) if slot is None else StreamResponder(context)).run()
     except Exception as error:
@@ -59,20 +67,21 @@ async def answer(app: CompiledApp, scope: Message, receive: Receive, send: Send)
         raise
 
 
-def _find(app: CompiledApp, request: Request, extension: ServerExtension | None) -> Match:
-    """Find the plan, or raise the answer."""
+def _find(app: CompiledApp, request: Request, extension: ServerExtension | None) -> Match | Mount:
+    """Find the plan or the mounted app, or raise the answer."""
     app.context.admission.check(request)
     segments = request_segments(request.raw_path, request.scope.get("root_path", ""))
     if request.method == "OPTIONS":
-        raise NoContent(headers={"allow": app.router.allow(segments)})
-    match = app.router.match(request.method, segments, request.accept)
-    route = match.plan.route
-    if request.last_event_id == DONE_ID and isinstance(route, SSE):
+        found: Match | Mount = app.router.options(segments)
+    else:
+        found = app.router.match(request.method, segments, request.accept)
+    target = found if isinstance(found, Mount) else found.plan.route
+    if request.last_event_id == DONE_ID and isinstance(target, SSE):
         # The stream has said Done(), and an EventSource reconnects all the same: 204 is what stops it.
         raise NoContent(headers={"cache-control": "no-store"})
-    if extension is not None and not route.answers_during_shutdown and (refusal := server_refusal(extension)):
+    if extension is not None and not target.answers_during_shutdown and (refusal := server_refusal(extension)):
         raise refusal
-    return match
+    return found
 
 
 async def _refuse(app: CompiledApp, request: Request, error: HTTPException, connect: partial[Connection]) -> None:

@@ -30,10 +30,12 @@ class AppState:
     Attributes:
         nursery: The app's nursery, which steps and handlers know as `app_nursery`.
         services: The app's services, by their keys.
+        mounted: The state of the lifespan of each mounted app, by the path of the mount.
     """
 
     nursery: trio.Nursery
     services: Mapping[Hashable, Any]
+    mounted: Mapping[str, dict[str, Any]] = attrs.Factory(dict[str, dict[str, Any]])
 
 
 @attrs.frozen
