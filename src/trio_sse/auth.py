@@ -47,7 +47,7 @@ ANSWERS: Final = "it returns the principal, or None to refuse"
 UNCHOSEN: Final = (None, *Unauthorized().headers.values())
 """The challenges of a 401 whose author has not set one."""
 
-logger = logging.getLogger("trio_sse")
+logger: Final = logging.getLogger("trio_sse")
 
 
 @overload

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
@@ -400,7 +401,7 @@ async def test_a_disk_that_is_full_is_an_error_of_the_app(spools: Spools, monkey
     def full(buffering: int) -> IO[bytes]:
         return open("/dev/full", "r+b", buffering)  # noqa: PTH123 - the spool closes it
 
-    monkeypatch.setattr(spool_module.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
     body = multipart(part("title", b""), part("cover", bytes(BIG), "b"))
     async with TestClient(App().add(ALBUM)).stream(
         "/", method="POST", body=body, headers={"content-type": MULTIPART}

@@ -18,7 +18,7 @@ class Framed(str):
 
     __slots__ = ()
 
-    def encode(self, *args: object) -> bytes:
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
         return b"data: forged\n\n"
 
 
