@@ -136,6 +136,52 @@ def test_a_module_says_what_it_is_for(module: str) -> None:
     assert ast.get_docstring(TREES[module])
 
 
+DEFINED = {
+    name
+    for tree in TREES.values()
+    for node in ast.walk(tree)
+    for name in (getattr(node, "name", None), getattr(node, "id", None), getattr(node, "attr", None))
+    if name is not None
+}
+"""Every name of a class, a function, a variable or an attribute of the package."""
+
+OF_OTHERS = {"_admin", "_charset_", "_ref"}
+"""Names in docstrings that are examples of what users and clients write."""
+
+
+def stale_names(module: str, tree: ast.Module) -> list[str]:
+    """Private names in backquotes that no module has, and nothing in one: `_plan.planner`, `_http/paths`, `_walk`."""
+    package = module if FILES[module].name == "__init__.py" else module.rpartition(".")[0]
+    texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    names = {name for text in texts for name in re.findall(r"`((?:trio_sse\.)?_(?!_)[\w./]+)`", text)}
+    return sorted(name for name in names - OF_OTHERS if not exists(name, package))
+
+
+def exists(name: str, package: str) -> bool:
+    path = name.removeprefix("trio_sse.").removesuffix(".py").replace("/", ".")
+    outer, _, last = path.rpartition(".")
+    return path in FILES or f"{package}.{path}" in FILES or (outer in {"", *FILES} and last in DEFINED)
+
+
+@pytest.mark.parametrize("module", FILES)
+def test_a_module_names_no_module_that_is_gone(module: str) -> None:
+    assert stale_names(module, TREES[module]) == []
+
+
+@pytest.mark.parametrize(
+    ("docstring", "stale"),
+    [
+        ("`_plan.planner` makes it", []),
+        ("`_http/paths.py` and `trio_sse._runtime.stream`, `_walk`", []),
+        ("`_planner` makes it", ["_planner"]),
+        ("see `_plan.absent` and `trio_sse._absent`", ["_plan.absent", "trio_sse._absent"]),
+        ("`_plan.planner.absent`", ["_plan.planner.absent"]),
+    ],
+)
+def test_the_search_for_names_that_are_gone_finds_them(docstring: str, stale: list[str]) -> None:
+    assert stale_names("app", ast.parse(repr(docstring))) == stale
+
+
 @pytest.mark.parametrize("module", FILES)
 def test_a_module_lists_its_names_in_order(module: str) -> None:
     loaded = importlib.import_module(f"trio_sse.{module}".rstrip("."))
