@@ -43,7 +43,7 @@ ONLY_IN = {
 """Libraries, each with the rooms that may import it."""
 
 
-PAGE = (SOURCE.parent.parent / "docs/explanation/architecture.md").read_text("utf-8")
+PAGE = (Path(__file__).parent.parent / "docs/explanation/architecture.md").read_text("utf-8")
 
 
 def name_of(file: Path) -> str:
