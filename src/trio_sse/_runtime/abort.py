@@ -118,7 +118,7 @@ class Aborted:
     def _set(self, reason: AbortReason) -> None:
         if self.reason is None:
             self.reason = reason
-            if self._event is not None:  # made when somebody waits, since most requests have no such task
+            if self._event is not None:  # made when a task waits, which is rare
                 self._event.set()
 
     def __repr__(self) -> str:

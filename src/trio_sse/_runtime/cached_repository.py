@@ -30,7 +30,7 @@ class CachedRepository(Generic[T]):
     """Remembers what its repository has found, and lets those that ask at the same time share one call.
 
     A miss is not remembered, but those that waited for it share it. Where the call fails or is cancelled, the next one
-    that waits makes it again: nobody is cancelled, nor told of an error, for somebody else.
+    that waits makes it again: no caller is cancelled, or gets an error, because of another one.
     """
 
     def __init__(self, repository: Repository[T]) -> None:

@@ -69,7 +69,7 @@ class Drain:
         if self.draining.is_set():
             return
         self.deadline = trio.current_time() + seconds
-        self.draining._set()  # pyright: ignore[reportPrivateUsage] - nobody else may set it
+        self.draining._set()  # pyright: ignore[reportPrivateUsage] - nothing else may set it
         for hook in tuple(self._hooks):
             hook()
 
