@@ -7,16 +7,17 @@ wrongly: malformed ones, and the ones that arrive during a shutdown. It must not
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import h2.events
 import trio
 from h2.errors import ErrorCodes
 from h2.exceptions import ProtocolError
 from hypercorn.events import Closed, Event, Updated
-from hypercorn.protocol.events import Body, StreamClosed
+from hypercorn.protocol.events import Body, EndBody, StreamClosed
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h2 import BUFFER_HIGH_WATER, BUFFER_LOW_WATER, H2Protocol, StreamBuffer
+from hypercorn.typing import Event as IOEvent
 
 __all__ = ("HTTP2", "Buffer")
 
@@ -26,7 +27,29 @@ class Buffer(StreamBuffer):
 
     hypercorn's buffer lets a sender continue after each `pop` that returns few bytes, and also after one that returns
     none. When the client's flow-control window is used up, it therefore grows without limit.
+
+    Attributes:
+        gone: Set when the end of the stream has been sent, or will never be.
     """
+
+    def __init__(self, event_class: type[IOEvent]) -> None:
+        super().__init__(event_class)
+        self.gone = trio.Event()
+
+    async def drain(self) -> None:
+        """Wait until everything has been sent: of a complete response its end too.
+
+        hypercorn waits for the bytes alone. During a shutdown it then closes the connection in front of the end.
+        """
+        if self._complete:
+            await self.gone.wait()
+        else:
+            await super().drain()
+
+    async def close(self) -> None:
+        """Give up what has not been sent."""
+        await super().close()
+        self.gone.set()
 
     async def room(self) -> None:
         """Wait until a part may be added, or the stream has been closed."""
@@ -51,8 +74,20 @@ class Buffer(StreamBuffer):
         return data
 
 
+DRAIN_SECONDS: Final = 1.0
+"""How long a stream that is broken off may take to send what it holds, such as the event that tells of the error."""
+
+
 class HTTP2(H2Protocol):
     """hypercorn's HTTP/2, with flow control that holds, and streams that end."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._broken_off: set[int] = set()
+
+    def break_off(self, stream_id: int) -> None:
+        """End a response that has started with a reset of its stream, without the proper end of its body."""
+        self._broken_off.add(stream_id)
 
     async def handle(self, event: Event) -> None:
         """Handle an event of the connection. When the connection is closed, no task waits for a buffer any longer."""
@@ -68,9 +103,19 @@ class HTTP2(H2Protocol):
             return
         if isinstance(event, Body):
             await self._wait_for_room(event.stream_id)
+        elif isinstance(event, EndBody) and event.stream_id in self._broken_off:
+            await trio.lowlevel.checkpoint()
+            return  # the stream is reset when the app has returned, since its response has no end
         elif isinstance(event, StreamClosed):
+            self._broken_off.discard(event.stream_id)
             await self._end_unfinished(event.stream_id)
         await super().stream_send(event)
+
+    async def _send_data(self, stream_id: int) -> None:
+        buffer = self.stream_buffers.get(stream_id)
+        await super()._send_data(stream_id)
+        if isinstance(buffer, Buffer) and stream_id not in self.stream_buffers:
+            buffer.gone.set()
 
     async def _wait_for_room(self, stream_id: int) -> None:
         buffer = self.stream_buffers.get(stream_id)
@@ -80,10 +125,18 @@ class HTTP2(H2Protocol):
             await buffer.room()
 
     async def _end_unfinished(self, stream_id: int) -> None:
-        """Reset a stream whose app has returned without ending the response: it would stay open and silent."""
+        """Reset a stream whose app has returned without ending the response: it would stay open and silent.
+
+        A reset overtakes what the stream still has to send, so that is sent first, unless the client does not read.
+        """
         buffer = self.stream_buffers.get(stream_id)
         if buffer is None or buffer.complete:
             return
+        if 0 < len(buffer.buffer) < BUFFER_HIGH_WATER:
+            with trio.move_on_after(DRAIN_SECONDS):
+                await buffer.drain()
+            if buffer.complete:  # the client has gone
+                return
         with suppress(ProtocolError):  # the client has ended it, or the whole connection
             self.connection.reset_stream(stream_id, ErrorCodes.INTERNAL_ERROR)
         await self._forget(stream_id)

@@ -14,7 +14,9 @@ from __future__ import annotations
 import logging
 import socket as stdlib_socket
 import struct
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import attrs
@@ -192,7 +194,11 @@ class TCPConnection(TCPServer):
         )
         try_write = ChunkWriter(self, stream) if direct else None
         http = self.protocol.protocol
-        break_off = http.break_off if isinstance(http, HTTP1) else None
+        break_off: Callable[[], None] | None = None
+        if isinstance(http, HTTP2):
+            break_off = partial(http.break_off, stream.stream_id)
+        elif isinstance(http, HTTP1):
+            break_off = http.break_off
         return ServerExtension(self.shared.drain, self.overloaded, try_write, stream.app_send, break_off)
 
     # -- reading
