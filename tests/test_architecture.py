@@ -21,7 +21,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("_http",),
     ("client", "topics", "_routes", "forms", "statistics"),
     ("context",),
-    ("models", "routes", "_plan"),
+    ("models", "responses", "routes", "_plan"),
     ("_runtime",),
     ("_server", "auth", "health", "prometheus", "testing"),
     ("app",),

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any
 from ._http.headers import Headers, QueryParams
 from ._http.paths import PathParams
 from ._http.request import Request
-from ._http.response import Response
+from ._http.response import Redirect, Response
 from ._routes.controllers import Controller
+from ._routes.cors import CORS
+from ._routes.event_stream import EventStream
 from ._routes.limits import Limits
 from ._routes.models import Reference, required
 from ._routes.mounts import Mount
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ._server import run, serve
 
 __all__ = (
+    "CORS",
     "SSE",
     "AbortReason",
     "Aborted",
@@ -31,6 +34,7 @@ __all__ = (
     "Delete",
     "Done",
     "Draining",
+    "EventStream",
     "Events",
     "Forbidden",
     "Get",
@@ -44,6 +48,7 @@ __all__ = (
     "Post",
     "Put",
     "QueryParams",
+    "Redirect",
     "Reference",
     "Request",
     "Response",

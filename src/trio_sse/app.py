@@ -5,6 +5,7 @@ Owns the app's settings, its compilation, which happens once for each app, and t
 
 from __future__ import annotations
 
+import inspect
 import math
 import time
 import traceback
@@ -16,11 +17,16 @@ from typing import Any, Final, Self
 import attrs
 
 from ._ground.background import alone
+from ._ground.calls import Kind, kind_of
 from ._ground.checks import check_seconds
 from ._ground.failure_report import FailureReport, wants_full_tracebacks
 from ._ground.naming import nearest, type_name
 from ._ground.time_limits import CLEANUP_TIMEOUT
+from ._http.request import Request
+from ._http.response import Response
+from ._http.response_headers import HeaderItems, HeaderPairs, check_settable, checked, encoded
 from ._routes.controllers import Controller
+from ._routes.cors import CORS
 from ._routes.limits import Limits
 from ._routes.mounts import Mount, NativeApp
 from ._routes.providers import Provider, Scope, make_provider, value_provider
@@ -34,7 +40,7 @@ from ._runtime.mounts import answer_websocket
 from ._runtime.request_error import keep_error
 from ._runtime.services import run_services
 from .asgi import Receive, Send
-from .errors import BuildError
+from .errors import BuildError, HTTPException
 from .statistics import Statistics
 from .wire import JSONEncoder, encode_json
 
@@ -48,9 +54,40 @@ def _check_range(_app: object, field: attrs.Attribute[Any], value: Any) -> None:
         raise BuildError(f"{field.name} is two numbers of seconds, the smaller one first, not {value!r}")
 
 
-def _check_event_name(_app: object, _field: object, value: str) -> None:
+def _check_event_name(_app: object, _field: object, value: str | None) -> None:
+    if value is None:
+        return
     if not value or not value.isprintable():
         raise BuildError(f"error_event is the name of an event, not {value!r}")
+    if value == "error":
+        raise BuildError(
+            "error_event='error' would be taken for a lost connection: EventSource has an event of that name itself; "
+            "choose another name, or None for an event without one"
+        )
+
+
+def _check_error_response(_app: object, _field: object, function: Any) -> None:
+    if function is None:
+        return
+    try:
+        inspect.signature(function).bind(None, None)
+        known = kind_of(function) is Kind.SYNC
+    except (BuildError, TypeError, ValueError):
+        known = False
+    if not known:
+        raise BuildError(
+            "error_response takes a function that is passed the error and the request, and returns a Response: "
+            f"def answer(error, request), without 'async'; {function!r} is something else"
+        )
+
+
+def _to_headers(headers: HeaderItems) -> HeaderPairs:
+    try:
+        pairs = checked(headers)
+        check_settable(pairs)
+    except ValueError as error:
+        raise BuildError(f"App(headers=…): {error}") from None
+    return pairs
 
 
 @attrs.frozen(slots=False)
@@ -65,7 +102,13 @@ class App(NativeApp):
         mounts: The mounted apps; added with `add`.
         providers: The providers of the services; added with `provide`.
         json: Encodes values that are not text: event data and JSON responses. It returns str, or bytes in UTF-8.
-        error_event: The name of the last event of a stream that fails. Not `error`, which EventSource uses itself.
+        error_event: The name of the last event of a stream that fails; None for an event without a name. Not `error`,
+            which EventSource uses itself.
+        error_response: Makes the response for every error that the library answers with, from 400 to 599, in the app's
+            own shape: it is passed the error and the request, and returns a `Response`. The content of that response
+            is also the data of the last event of a stream that fails. The default is a problem document (RFC 9457).
+        headers: Headers of all responses, errors included, unless a response has them already.
+        cors: Which pages of other origins may read the responses.
         cleanup_timeout: The time limit, in seconds, of each clean-up that the library shields from cancellation:
             closing a generator, exiting a step or a service.
         wall_clock: Returns the time in seconds since 1970, with which `expire_at` compares; tests replace it.
@@ -80,7 +123,12 @@ class App(NativeApp):
     mounts: tuple[Mount, ...] = attrs.field(default=(), kw_only=True)
     providers: tuple[Provider, ...] = attrs.field(default=(), kw_only=True)
     json: JSONEncoder = attrs.field(default=encode_json, kw_only=True)
-    error_event: str = attrs.field(default="stream-error", kw_only=True, validator=_check_event_name)
+    error_event: str | None = attrs.field(default="stream-error", kw_only=True, validator=_check_event_name)
+    error_response: Callable[[HTTPException, Request], Response] | None = attrs.field(
+        default=None, kw_only=True, validator=_check_error_response
+    )
+    headers: HeaderPairs = attrs.field(default=(), kw_only=True, converter=_to_headers)
+    cors: CORS | None = attrs.field(default=None, kw_only=True)
     cleanup_timeout: float = attrs.field(default=CLEANUP_TIMEOUT, kw_only=True, validator=check_seconds)
     wall_clock: Callable[[], float] = attrs.field(default=time.time, kw_only=True)
     send_timeout: float = attrs.field(default=20.0, kw_only=True, validator=check_seconds)
@@ -243,6 +291,9 @@ class App(NativeApp):
         settings = Settings(
             json=self.json,
             error_event=self.error_event,
+            error_response=self.error_response,
+            headers=encoded(self.headers),
+            cors=self.cors,
             cleanup_timeout=self.cleanup_timeout,
             send_timeout=self.send_timeout,
             wall_clock=self.wall_clock,

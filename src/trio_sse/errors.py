@@ -11,6 +11,7 @@
     │       └── ServiceUnavailable 503
     ├── StepError                  a middleware, a guard or a handler broke its contract during a request
     ├── LifespanError              the server does not run the app's lifespan
+    ├── ResponseStarted            a status, a header or a cookie is set too late
     ├── UnboundError               a model's events are used without a repository
     ├── Lagged                     a subscriber reads too slowly
     └── ValueError
@@ -47,6 +48,7 @@ __all__ = (
     "NoContent",
     "NotAcceptable",
     "NotFound",
+    "ResponseStarted",
     "ServiceUnavailable",
     "StepError",
     "TooManyRequests",
@@ -73,6 +75,14 @@ class StepError(Exception):
 class LifespanError(Exception):
     """A request needs what the lifespan holds, such as `app_nursery`, but the server does not run the lifespan; or the
     lifespan of a mounted app has failed to start."""
+
+
+class ResponseStarted(Exception):
+    """A status, a header or a cookie is set on a response that has started: set it in a step, or before a stream.
+
+    A handler that is an async generator runs after the start of its stream. Write a coroutine function that sets it,
+    and returns its stream.
+    """
 
 
 class UnboundError(Exception):

@@ -44,6 +44,10 @@ class Server:
         """Where it listens, on 127.0.0.1."""
         return int(self.url.rpartition(":")[2])
 
+    def ask_to_stop(self) -> None:
+        """Ask it to shut down."""
+        self._asked.set()
+
     async def shut_down(self) -> None:
         """Ask it to shut down, and wait until it has."""
         self._asked.set()

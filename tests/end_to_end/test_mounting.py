@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import trio
+from h2.errors import ErrorCodes
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -26,6 +27,7 @@ import trio_sse
 from trio_sse import SSE, App, Get
 from trio_sse.errors import LifespanError
 
+from .http2 import connected_by_http2
 from .limits import within
 from .programs import process
 from .serving import serving
@@ -188,6 +190,19 @@ async def test_a_failed_stream_is_broken_off_whatever_is_around_it(middleware: C
             assert body.endswith(b'event: stream-error\ndata: {"title":"Internal Server Error","status":500}\n\n')
         async with connected(server.port) as peer:
             assert [await peer.json("/fine") for _ in range(2)] == [1, 1]
+
+
+@pytest.mark.parametrize("path", ["/late", "/at-once"])
+@pytest.mark.parametrize("middleware", [lambda app: app, *MIDDLEWARES.values()], ids=["nothing", *MIDDLEWARES])
+@within(10)
+async def test_over_http2_its_stream_is_reset_after_the_event(middleware: Callable[[Any], Any], path: str) -> None:
+    async with serving(middleware(FAILING)) as server, connected_by_http2(server.port, None) as peer:
+        fine, failed = await peer.get("/fine"), await peer.get(path)
+        body = await peer.whole(failed)
+        assert body.endswith(b'event: stream-error\ndata: {"title":"Internal Server Error","status":500}\n\n')
+        assert b"1" in await peer.whole(fine)
+        assert peer.resets == {failed: ErrorCodes.INTERNAL_ERROR}
+        assert b"1" in await peer.whole(await peer.get("/fine")), "the connection goes on"
 
 
 @within(20)

@@ -221,7 +221,7 @@ def unread() -> UUID:
 
 BUILT_IN = (
     "app_nursery, cookies, count_as, draining, expire_at, headers, last_event_id, nursery, params, query, request, "
-    "statistics, url"
+    "response, statistics, url"
 )
 
 WHEN_CHECKED: list[tuple[Route, str]] = [
@@ -235,7 +235,7 @@ WHEN_CHECKED: list[tuple[Route, str]] = [
         Post("/x/:room").handle(wants_zebra),
         "POST /x/:room: handler wants_zebra() asks for 'zebra', which nothing provides. "
         "Available here: aborted, app_nursery, body, cookies, count_as, draining, expire_at, headers, last_event_id, "
-        "nursery, params, query, request, room, statistics, url",
+        "nursery, params, query, request, response, room, statistics, url",
     ),
     (
         Get("/x").use(user=wants_itself).handle(answer),

@@ -286,7 +286,7 @@ AT_THE_START = {
         app = App().add(SSE("/").handle(events))
         """,
         """
-        trio-sse: SSE /: handler events() asks for 'last_id', which nothing provides. Available here: aborted, app_nursery, cookies, count_as, draining, expire_at, headers, last_event_id, nursery, params, query, request, statistics, url
+        trio-sse: SSE /: handler events() asks for 'last_id', which nothing provides. Available here: aborted, app_nursery, cookies, count_as, draining, expire_at, headers, last_event_id, nursery, params, query, request, response, statistics, url
         """,
     ),
     "a generator that is not async": (

@@ -16,7 +16,7 @@ __all__ = ("http_exception_in", "problem_response")
 
 def problem_response(error: HTTPException, json: JSONEncoder) -> Response:
     """The response for an error: a problem document, or no body where the status has none."""
-    if error.status in (204, 304):
+    if error.status < 400:  # NoContent, or a redirect
         return Response(status=error.status, headers=error.headers)
     return Response(
         json(error.problem()), status=error.status, media_type="application/problem+json", headers=error.headers

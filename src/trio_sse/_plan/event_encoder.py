@@ -6,6 +6,7 @@ a list of these, `Done()`.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 from .._http.event_stream import DONE
@@ -13,7 +14,7 @@ from ..errors import EventError
 from ..wire import Done, EncodedEvent, JSONEncoder, encode
 from .event_map import EventMap
 
-__all__ = ("EventEncoder",)
+__all__ = ("EventEncoder", "encoder_for")
 
 
 NO_EVENT: Final = (list, EncodedEvent, Done)
@@ -69,3 +70,9 @@ class EventEncoder:
 
     def _frame(self, item: Any) -> bytes:
         return encode(item if self._events is None else self._events.event(item), self._json)
+
+
+@lru_cache(maxsize=256)
+def encoder_for(label: str, json: JSONEncoder, classes: tuple[tuple[str, type[Any]], ...]) -> EventEncoder:
+    """The encoder of streams whose handler sets their options. Options are usually the same for each request."""
+    return EventEncoder(label, json, EventMap(classes) if classes else None)

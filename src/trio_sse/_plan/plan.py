@@ -15,6 +15,7 @@ from .._http.body_reader import BodyReader
 from .._http.form_reader import FormLimits, FormReader
 from .._http.parts import PartParser
 from .._http.query_reader import QueryReader
+from .._http.response_headers import RawHeaders
 from .._routes.routes import Route
 from .event_encoder import EventEncoder
 from .services import ResolvedProvider, ServiceKey
@@ -155,6 +156,7 @@ class Plan:
         needs: Every built-in name that any call takes.
         max_body: The most bytes of the request body that are kept; 0 if no step and no handler takes it.
         encoder: Encodes what the handler yields.
+        headers: The headers that the route sets for its responses.
     """
 
     route: Route
@@ -166,6 +168,7 @@ class Plan:
     needs: frozenset[str]
     max_body: int
     encoder: EventEncoder
+    headers: RawHeaders
 
     @property
     def services(self) -> frozenset[Any]:

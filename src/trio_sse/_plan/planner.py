@@ -7,6 +7,7 @@ here, and none in a request. Pure: it calls none of the user's functions.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from functools import reduce
 from typing import Any, Never, NoReturn, TypeVar
 
 import attrs
@@ -18,6 +19,7 @@ from .._http.body_reader import DEFAULT_MAX_BODY, BodyReader
 from .._http.form_reader import FormReader
 from .._http.parts import PartParser
 from .._http.query_reader import QueryReader
+from .._http.response_headers import encoded, merged
 from .._routes.routes import SSE, Route
 from .._routes.steps import AnyOf, Guard, ReadBody, ReadForm, ReadQuery, Step, Typed, Use
 from ..errors import BuildError
@@ -104,6 +106,7 @@ class _Planner:
             needs=frozenset(self.operations.needs),
             max_body=self.max_body,
             encoder=EventEncoder(str(self.route), self.json, self.events()),
+            headers=reduce(merged, (encoded((pair,)) for pair in self.route.response_headers), ()),
         )
 
     def events(self) -> EventMap | None:

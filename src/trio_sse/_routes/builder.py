@@ -14,6 +14,8 @@ import attrs
 from .._ground.calls import kind_of
 from .._ground.naming import type_name
 from .._ground.signatures import is_type
+from .._http.headers import shown
+from .._http.response_headers import HeaderItems, HeaderPairs, check_settable, checked
 from ..errors import BuildError
 from .models import Required
 from .steps import AnyOf, Guard, Lambda, Step, Use, typed
@@ -28,10 +30,12 @@ class Builder:
     Attributes:
         steps: Middleware, guards and readers, in the order in which they run.
         services: The injected services, by name.
+        response_headers: Headers of the responses, as pairs.
     """
 
     steps: tuple[Step, ...] = attrs.field(default=(), kw_only=True)
     services: tuple[tuple[str, Any], ...] = attrs.field(default=(), kw_only=True)
+    response_headers: HeaderPairs = attrs.field(default=(), kw_only=True)
 
     @overload
     def use(self, *middleware: Lambda, **named: Lambda) -> Self: ...
@@ -104,10 +108,29 @@ class Builder:
             raise BuildError(".types() names no model; write .types(Ticket) or .types(room=ChatRoom)")
         return self._add(*map(typed, models), *(typed(model, name) for name, model in named.items()))
 
+    def headers(self, headers: HeaderItems) -> Self:
+        """Add headers to the responses: `.headers({"x-accel-buffering": "yes"})`.
+
+        They replace the library's own of the same name, and are replaced by those that a step sets on `response` and
+        those that the handler returns. An error has them too, but for those that describe the content, such as
+        Cache-Control.
+
+        Raises:
+            BuildError: A header cannot be sent, or the server sets it itself.
+        """
+        try:
+            pairs = checked(headers)
+            check_settable(pairs)
+        except ValueError as error:
+            raise BuildError(f"{self}: .headers(): {error}") from None
+        return attrs.evolve(self, response_headers=(*self.response_headers, *pairs))
+
     def _add(self, *steps: Step) -> Self:
         return attrs.evolve(self, steps=(*self.steps, *steps))
 
     def _shared(self) -> str:
         """The common part of a repr."""
         services = ", ".join(f"{name}={type_name(token)}" for name, token in self.services)
-        return (f".inject({services})" if services else "") + "".join(map(str, self.steps))
+        headers = [(name, shown(name, value)) for name, value in self.response_headers]
+        injected = (f".inject({services})" if services else "") + "".join(map(str, self.steps))
+        return injected + (f".headers({headers!r})" if headers else "")

@@ -72,6 +72,7 @@ class Controller(Builder):
             path=route.path.under(self.prefix),
             steps=self.steps + route.steps,
             services=self.services + route.services,
+            response_headers=self.response_headers + route.response_headers,
             name=name,
         )
 

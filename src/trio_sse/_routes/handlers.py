@@ -11,6 +11,7 @@ from typing import Any, Never, TypeAlias
 
 from .._ground.type_parameters import ParamSpec, TypeVar
 from ..wire import Done, EncodedEvent, EventLike
+from .event_stream import EventStream
 
 __all__ = ("P", "Q", "R", "R_co", "S", "S_any", "V_contra")
 
@@ -30,7 +31,8 @@ R = TypeVar("R", default=Any)
 Streamed: TypeAlias = (
     AsyncIterable[T]
     | AbstractAsyncContextManager[AsyncIterable[T]]
-    | Awaitable[AsyncIterable[T] | AbstractAsyncContextManager[AsyncIterable[T]]]
+    | EventStream
+    | Awaitable[AsyncIterable[T] | AbstractAsyncContextManager[AsyncIterable[T]] | EventStream]
 )
 """What the handler of a stream may return; `T` is what it yields."""
 

@@ -52,7 +52,7 @@ def _heartbeat_frame(name: str | None, data: str) -> bytes:
 
 def _check_on_shutdown(_options: object, _field: object, value: object) -> None:
     policies = get_args(ShutdownPolicy)
-    if value not in policies:
+    if value is not None and value not in policies:
         raise BuildError(f"on_shutdown() takes one of {', '.join(map(repr, policies))}, not {value!r}")
 
 
@@ -100,7 +100,8 @@ class StreamOptions:
         retry: Milliseconds that a client waits before it reconnects, sent at the start of a stream; None sends nothing.
         send_timeout: Seconds that a client may take for a write of up to 64 KiB; None for the app's `send_timeout`.
         lifetime: Seconds after which a stream ends, a tenth more or less; None for no limit.
-        on_shutdown: What happens to open streams when the server shuts down.
+        on_shutdown: What happens to open streams when the server shuts down; None for `"reconnect"` where the request
+            is a GET, whose client may be an EventSource, and `"finish"` otherwise.
         events: The classes of plain values, each with the name of its event.
         heartbeat_frame: The bytes of a heartbeat.
     """
@@ -111,7 +112,7 @@ class StreamOptions:
     retry: int | None = attrs.field(default=None, validator=_check_retry)
     send_timeout: float | None = attrs.field(default=None, validator=optional(check_seconds))
     lifetime: float | None = attrs.field(default=None, validator=optional(check_seconds))
-    on_shutdown: ShutdownPolicy = attrs.field(default="reconnect", validator=_check_on_shutdown)
+    on_shutdown: ShutdownPolicy | None = attrs.field(default=None, validator=_check_on_shutdown)
     events: tuple[tuple[str, type[Any]], ...] = attrs.field(default=(), validator=_check_events)
     heartbeat_frame: bytes = attrs.field(init=False, eq=False, repr=False)
 

@@ -302,12 +302,16 @@ class SSE(Route[P, R_co], Generic[V_contra, P, R_co]):
     def on_shutdown(self, policy: ShutdownPolicy) -> Self:
         """Choose what happens to open streams when the server shuts down.
 
-        Each client is told when to reconnect, and its stream ends in order within the server's `graceful_timeout`.
+        A client that comes back after the end of a stream is told when to reconnect. An EventSource does, and it asks
+        by GET; the client of a POST is taken for one that does not, unless this method has set `"reconnect"`. Its
+        stream, if it is cut off by the server's `graceful_timeout`, has no proper end, so that the client sees an
+        error.
 
         Args:
-            policy: `"reconnect"`, the default: end the stream after the current write; the client reconnects with the
-                id of its last event. `"finish"`: let the handler end by itself while there is time; it may wait for
-                `draining`. `"cancel"`: end the stream now, even in the middle of a write.
+            policy: `"reconnect"`, the default for GET: end the stream after the current write; the client reconnects
+                with the id of its last event. `"finish"`, the default for POST: let the handler end by itself while
+                there is time; it may wait for `draining`. `"cancel"`: end the stream now, even in the middle of a
+                write.
         """
         return self._with(on_shutdown=policy)
 

@@ -17,6 +17,7 @@ import trio
 from .._http.headers import Cookies, Headers, QueryParams
 from .._http.paths import PathParams
 from .._http.request import Request
+from .._http.response_head import ResponseHead
 from .._plan.built_in_names import BuiltInName
 from ..context import CountAs, ExpireAt, ReadStatistics, URLFor
 from .abort import Aborted
@@ -110,6 +111,13 @@ _TABLE: Final = (
         lambda context: context.request.query,
     ),
     BuiltInValue("request", "the request itself", Request, "request", None),
+    BuiltInValue(
+        "response",
+        "the status, headers and cookies of the response to come",
+        ResponseHead,
+        "request",
+        lambda context: context.response,
+    ),
     BuiltInValue(
         "statistics",
         "gives the app's Statistics",

@@ -67,6 +67,7 @@ def compile_app(
         counters=StreamCounters(lambda: admission.full),
         state_key=f"trio_sse.app:{id(router):x}",  # apps that are mounted side by side have a state each
         url=url,
+        adds_headers=bool(settings.headers) or settings.cors is not None,
     )
     return CompiledApp(router, urls, graph.at_start(_taken(plans)), context)
 

@@ -21,13 +21,13 @@ from ..errors import HTTPException, NoContent
 from ..wire import DONE_ID
 from .compiled_app import CompiledApp
 from .connection import Connection
+from .error_response import error_response
 from .event_loop import explain_asyncio
 from .mounts import pass_on
 from .rejection import NoConnectionLeft, ShuttingDown, server_refusal
 from .request_context import RequestContext
-from .responder import ValueResponder, error_response, send_response
+from .responder import Responder
 from .server_extension import EXTENSION, ServerExtension
-from .stream import StreamResponder
 
 __all__ = ("answer",)
 
@@ -58,9 +58,10 @@ async def answer(app: CompiledApp, scope: Message, receive: Receive, send: Send)
         return
     plan = found.plan
     connection = connect(label=plan.label, max_body=plan.max_body)
-    context = RequestContext(app.context, connection, request, found, slot)
+    adds_headers = bool(plan.headers) or found.varies or app.context.adds_headers
+    context = RequestContext(app.context, connection, request, found, slot, adds_headers)
     try:
-        await (ValueResponder(context) if slot is None else StreamResponder(context)).run()
+        await Responder(context).run()
     except Exception as error:
         explain_asyncio(error)
         error.add_note(f"while answering {plan.label} with {plan.handler}")
@@ -72,7 +73,7 @@ def _find(app: CompiledApp, request: Request, extension: ServerExtension | None)
     app.context.admission.check(request)
     segments = request_segments(request.raw_path, request.scope.get("root_path", ""))
     if request.method == "OPTIONS":
-        found: Match | Mount = app.router.options(segments)
+        found: Match | Mount = _options(app, request, segments)
     else:
         found = app.router.match(request.method, segments, request.accept)
     target = found if isinstance(found, Mount) else found.plan.route
@@ -84,15 +85,28 @@ def _find(app: CompiledApp, request: Request, extension: ServerExtension | None)
     return found
 
 
+def _options(app: CompiledApp, request: Request, segments: tuple[str, ...]) -> Mount:
+    """The mounted app that answers OPTIONS. The app answers itself for its routes, also a page's preflight (CORS)."""
+    try:
+        return app.router.options(segments)
+    except NoContent as answer:
+        cors = app.context.settings.cors
+        asked = () if cors is None else cors.preflight_headers(request.headers, answer.headers["allow"])
+        answer.headers.update((name.decode(), value.decode()) for name, value in asked)
+        raise
+
+
 async def _refuse(app: CompiledApp, request: Request, error: HTTPException, connect: partial[Connection]) -> None:
     """Send an answer that needs no plan. It goes through a connection all the same, which drains the body."""
     response = error_response(app.context, request, error)
     if isinstance(error, ShuttingDown | NoConnectionLeft) and request.http_version.startswith("1"):
         response = attrs.evolve(response, headers=(*response.headers, ("connection", "close")))
     connection = connect(label=escape(f"{request.method} {request.path}"))
+    headers = app.context.headers(request, response.header_pairs())
 
     async def finish(_error: Exception | None) -> None:
-        await send_response(connection.writer, response)
+        await connection.writer.start(response.status, headers)
+        await connection.writer.end(response.body())
 
     await connection.run(_no_work, finish)
 

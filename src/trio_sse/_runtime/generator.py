@@ -7,12 +7,12 @@ sent is raised inside the generator, at its `yield`. It does not know events or 
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 import trio
 
-from .._ground.calls import Call, Kind
+from .._ground.calls import Call
 from ..errors import StepError
 from .connection import Connection
 
@@ -24,25 +24,24 @@ Emit = Callable[[Any], Awaitable[bool]]
 """Sends an item; True means that the stream ends here."""
 
 
-async def drive(call: Call, values: Mapping[Hashable, Any], connection: Connection, start: Start, emit: Emit) -> None:
-    """Call a handler, start the response, send everything that the handler yields, and close it.
+async def drive(call: Call, source: Any, connection: Connection, start: Start, emit: Emit) -> None:
+    """Start the response, send everything that a source yields, and close it.
 
-    An async generator function starts the response before its body is entered. Any other handler is called first, so
-    that what it raises is still an HTTP status; what it returns belongs to the stream and is closed with it.
+    Args:
+        call: The handler that returned the source, for messages.
+        source: An async iterable, or an async context manager of one. It belongs to the stream, and is closed with it.
+        connection: The request's connection.
+        start: Starts the response.
+        emit: Sends an item.
 
     Raises:
-        StepError: The handler returned neither an async iterable nor an async context manager of one.
+        StepError: The source is something else.
     """
-    source: Any = call.function(**{name: values[key] for name, key in call.sources})
-    if call.kind is Kind.ASYNC:
-        source = await source
-    if call.kind is not Kind.GENERATOR:
-        if hasattr(source, "__aenter__"):
-            async with source as iterable:
-                await _send_all(_checked(call, iterable), connection, start, emit)
-            return
-        _checked(call, source)
-    await _send_all(source, connection, start, emit)
+    if hasattr(source, "__aenter__"):
+        async with source as iterable:
+            await _send_all(_checked(call, iterable), connection, start, emit)
+    else:
+        await _send_all(_checked(call, source), connection, start, emit)
 
 
 def _checked(call: Call, source: Any) -> Any:

@@ -7,15 +7,14 @@ which an EventSource reconnects. Whether a request is rejected is decided elsewh
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import ClassVar, Final
 
 from .._http.accept import asks_for_event_stream
 from .._http.event_stream import STREAM_HEADERS, retry_frame
-from .._http.problem import problem_response
 from .._http.request import Request
 from .._http.response import Response
 from ..errors import HTTPException, ServiceUnavailable, TooManyRequests
-from ..wire import JSONEncoder
 from .server_extension import ServerExtension
 
 __all__ = (
@@ -95,16 +94,24 @@ def server_refusal(extension: ServerExtension) -> ServiceUnavailable | None:
     return NoConnectionLeft() if extension.overloaded else None
 
 
-def rejection_response(request: Request, error: HTTPException, seconds: float, json: JSONEncoder) -> Response:
+def rejection_response(
+    request: Request, error: HTTPException, seconds: float, make: Callable[[HTTPException], Response]
+) -> Response:
     """The response for a client that is to come back after some seconds.
 
     A browser's EventSource gives up for good on every status but 200, 503 included. It gets an empty stream that tells
     it when to reconnect; any other client gets the error, with Retry-After. Where the error has that header already, in
     seconds, it says when.
+
+    Args:
+        request: The request.
+        error: The error.
+        seconds: When to come back, if the error does not say it.
+        make: Makes the response of the error for any other client.
     """
     given = error.headers.get("retry-after", "")
     seconds = float(given) if given.isascii() and given.isdigit() else seconds
     if request.method == "GET" and asks_for_event_stream(request.accept):
         return Response(retry_frame(seconds), headers=HEADERS)
     error.headers.setdefault("retry-after", str(math.ceil(seconds)))
-    return problem_response(error, json)
+    return make(error)

@@ -13,6 +13,8 @@ import attrs
 import trio
 
 from .._http.request import Request
+from .._http.response_head import ResponseHead
+from .._http.response_headers import RawHeaders, merged, without_representation
 from .._plan.router import Match
 from ..errors import LifespanError, Unauthorized
 from .abort import RULES, AbortReason
@@ -28,12 +30,18 @@ __all__ = ("RequestContext",)
 class RequestContext:
     """One request.
 
+    What `count_as` and `expire_at` say of a plain request counts once its handler returns a stream.
+
     Attributes:
         app: The app.
         connection: The request's connection.
         request: What the client asked.
         match: The plan that answers, and the path parameters.
-        slot: The stream's place among those that may be open; None for a plain request.
+        slot: The stream's place among those that may be open; None for a request whose answer is no stream so far.
+        adds_headers: Whether the response has more headers than the library's own, as far as is known.
+        head: What steps have set of the response; None while none has asked for it.
+        client: Whose stream it counts as; None while no step has said so.
+        expiry: When the credentials expire, in Trio's time.
         challenge: How a 401 asks for credentials after those of this request have expired.
     """
 
@@ -42,7 +50,56 @@ class RequestContext:
     request: Request
     match: Match
     slot: StreamSlot | None = None
+    adds_headers: bool = False
+    head: ResponseHead | None = None
+    client: Hashable = None
+    expiry: float = math.inf
     challenge: str = "Bearer"
+
+    @property
+    def response(self) -> ResponseHead:
+        """What steps know as `response`."""
+        if self.head is None:
+            self.head, self.adds_headers = ResponseHead(), True
+        return self.head
+
+    @property
+    def can_break_off(self) -> bool:
+        """Whether the client can see that a response has no proper end.
+
+        On stock hypercorn an HTTP/2 stream without an end stays open, so that the client would wait for ever.
+        """
+        return self.request.http_version != "2" or self.connection.writer.breaks_off
+
+    def start_headers(self, own: RawHeaders, returned: RawHeaders = (), *, of_error: bool = False) -> RawHeaders:
+        """The headers of a response that is starting; from now on steps cannot change them.
+
+        Args:
+            own: The library's own, which the route, its steps and the handler may replace.
+            returned: Those that the handler has returned, which nothing replaces.
+            of_error: Whether the response is not that of the handler, so that what describes its content is left out.
+        """
+        given = self.match.plan.headers
+        given = given if self.head is None else merged(given, self.head.freeze())
+        given = without_representation(given) if of_error else given
+        vary = ((b"vary", b"Accept"),) if self.match.varies else ()
+        return self.app.headers(self.request, merged(merged(merged(own, given), returned), vary))
+
+    def enter_stream(self) -> StreamSlot:
+        """Let the stream in that the handler of a plain route has returned.
+
+        Raises:
+            ServiceUnavailable: There are too many.
+            TooManyRequests: The client has as many as it may.
+            Unauthorized: The credentials have expired since a step has read them.
+        """
+        if self.expiry <= trio.current_time():
+            raise self._expired()
+        self.slot = self.app.admission.enter()
+        if self.client is not None:
+            self.slot.claim(self.client)
+        self.connection.end_at(self.expiry, AbortReason.EXPIRED)
+        return self.slot
 
     def app_state(self) -> AppState:
         """What lives as long as the app.
@@ -72,9 +129,13 @@ class RequestContext:
         seconds = _timestamp(when) - self.app.settings.wall_clock()
         self.challenge = self.challenge if challenge is None else challenge
         if seconds <= 0 and not self.connection.writer.started:
-            raise Unauthorized("The credentials have expired.", challenge=self.challenge)
+            raise self._expired()
+        self.expiry = min(self.expiry, trio.current_time() + max(seconds, 0.0))
         if self.slot is not None:
-            self.connection.end_at(trio.current_time() + max(seconds, 0.0), AbortReason.EXPIRED)
+            self.connection.end_at(self.expiry, AbortReason.EXPIRED)
+
+    def _expired(self) -> Unauthorized:
+        return Unauthorized("The credentials have expired.", challenge=self.challenge)
 
     def count_as(self, client: Hashable) -> None:
         """What steps know as `count_as`. Plain requests are not counted.
@@ -82,6 +143,7 @@ class RequestContext:
         Raises:
             TooManyRequests: The client has as many streams as it may.
         """
+        self.client = client
         if self.slot is not None:
             self.slot.claim(client)
 

@@ -1,95 +1,144 @@
-"""The stream: the responder that answers with a stream of events.
+"""The stream: what is sent of the events of one handler, from the headers to the end.
 
 Owns what is sent at the start, for each item of the handler, at a shutdown, and at the end, whatever has ended it. The
 bytes of the library's own frames are in `_http.event_stream`.
+
+Some clients come back after a stream has ended, with the id of the last event: a browser's EventSource does, and it
+asks by GET. They are told when to reconnect, and a stream that is cut off ends in order. A client that streams the
+answer to a POST does not come back. Its stream may finish while the server shuts down, and one that is cut off has no
+proper end, so that the client sees an error and not a part of the answer as the whole.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import trio
 
+from .._ground.calls import Kind
 from .._http.event_stream import DONE, STREAM_HEADERS, retry_frame
 from .._http.problem import http_exception_in
-from .._routes.routes import SSE
-from ..errors import HTTPError
+from .._http.response_headers import RawHeaders, encoded
+from .._plan.event_encoder import encoder_for
+from .._routes.event_stream import EventStream, check_stream_status
+from .._routes.options import ShutdownPolicy, StreamOptions
+from ..errors import HTTPException
 from ..wire import ServerSentEvent, encode
 from .abort import AbortReason
+from .error_response import error_data, internal_error
 from .generator import drive
 from .heartbeat import HEARTBEAT, beat
+from .rejection import ShuttingDown
 from .request_context import RequestContext
-from .responder import Responder
 
-__all__ = ("StreamResponder",)
+__all__ = ("Stream",)
+
+DEFAULTS: Final = StreamOptions()
 
 
-class StreamResponder(Responder):
-    """Answers with a stream of events.
+class Stream:
+    """One stream while it is sent.
+
+    Args:
+        context: The request.
+        options: What the route sets for its streams.
 
     Attributes:
         label: The route's label.
         events: How many events have been sent.
+        is_done: Whether it ends as with `Done()`, so that the client does not come back.
     """
 
-    def __init__(self, context: RequestContext) -> None:
-        super().__init__(context)
-        route, slot = self.plan.route, context.slot
-        assert isinstance(route, SSE) and slot is not None  # noqa: S101, PT018 - the streams of these have a slot
-        self.label = self.plan.label
+    def __init__(self, context: RequestContext, options: StreamOptions = DEFAULTS) -> None:
+        self.label = context.match.plan.label
         self.events = 0
-        self._options = options = route.options
-        self._slot = slot
+        self.is_done = False
+        self._context = context
+        self._connection = context.connection
+        self._encoder = context.match.plan.encoder
+        self._status: int | None = None
+        self._headers: RawHeaders = ()
         self._told_to_reconnect = False
-        self._is_done = False
-        self.connection.on_drain = self._on_drain
-        if options.send_timeout is not None:
-            self.connection.writer.timeout = options.send_timeout
+        self._set(options)
 
-    async def run(self) -> None:
-        """Answer with a stream, and count how it has ended."""
-        aborted, ended = self.connection.aborted, "failed"
-        try:
-            await self.connection.run(self.work, self.finish)
-            ended = str(aborted.reason or "finished")
-        except trio.Cancelled:
-            ended = str(aborted.reason or "cancelled")
-            raise
-        finally:
-            self._slot.leave()
-            self.context.app.counters.ended(self, ended)
+    def _set(self, options: StreamOptions) -> None:
+        by_get = self._context.request.method == "GET"
+        self._options = options
+        self._policy: ShutdownPolicy = options.on_shutdown or ("reconnect" if by_get else "finish")
+        self._comes_back = by_get or options.on_shutdown == "reconnect"
+        self._connection.on_drain = self._on_drain
+        if options.send_timeout is not None:
+            self._connection.writer.timeout = options.send_timeout
+
+    def leave(self, reason: str) -> None:
+        """Give the stream's place back, and count how it has ended."""
+        if self._context.slot is not None:
+            self._context.slot.leave()
+        self._context.app.counters.ended(self, reason)
 
     # -- as the counters see it
 
     @property
     def client(self) -> str:
         """The client's address."""
-        return self.context.app.admission.client_of(self.context.request)
+        return self._context.app.admission.client_of(self._context.request)
 
     @property
     def sent(self) -> int:
         """Bytes that have been sent."""
-        return self.connection.writer.bytes
+        return self._connection.writer.bytes
 
     # -- the handler
 
-    async def answer(self, values: dict[Hashable, Any]) -> None:
-        """Run the handler; its kind decides when the response starts. For HEAD it does not run."""
-        if self.context.request.method == "HEAD":
-            await self.connection.writer.start(200, (*STREAM_HEADERS, *self.vary))
+    async def run_handler(self, values: Mapping[Hashable, Any]) -> None:
+        """Run the handler of an SSE route. For HEAD it does not run.
+
+        Calling an async generator function does not enter its body, so that the response starts before it. Any other
+        handler runs first, so that what it raises is still an HTTP status.
+        """
+        context = self._context
+        if context.request.method == "HEAD":
+            await self._connection.writer.start(200, context.start_headers(STREAM_HEADERS))
             return
-        if self.context.app.settings.limits.streams_per_client is not None and not self._slot.claimed:
-            self._slot.claim(self.client)
-        await drive(self.plan.handler, values, self.connection, self._start, self._emit)
+        self._claim()
+        handler = context.match.plan.handler
+        source: Any = handler.function(**{name: values[key] for name, key in handler.sources})
+        await self.send(await source if handler.kind is Kind.ASYNC else source)
+
+    async def send(self, source: Any) -> None:
+        """Send what a handler has returned: what the stream is made from, or a description of it."""
+        if isinstance(source, EventStream):
+            self._status, self._headers = source.status, encoded(source.headers)
+            if source.options is not None:
+                self._set(source.options)
+                self._encoder = encoder_for(self.label, self._context.app.settings.json, source.options.events)
+            source = source.source
+        await drive(self._context.match.plan.handler, source, self._connection, self._start, self._emit)
+
+    def _claim(self) -> None:
+        """Count the stream for its client, by its address if no step has said whose it is."""
+        slot = self._context.slot
+        if slot is None:
+            if self._policy != "finish" and self._connection.draining.is_set():
+                raise ShuttingDown
+            slot = self._context.enter_stream()
+        if self._context.app.settings.limits.streams_per_client is not None and not slot.claimed:
+            slot.claim(self.client)
 
     async def _start(self) -> None:
         """Send the headers and a first frame, so that the client's `open` waits for no event."""
-        connection, options = self.connection, self._options
-        await connection.writer.start(200, (*STREAM_HEADERS, *self.vary))
-        self.context.app.counters.opened(self)
+        context, connection, options = self._context, self._connection, self._options
+        if context.slot is None:
+            self._claim()
+        headers: RawHeaders = STREAM_HEADERS
+        status = self._status or 200
+        if context.adds_headers or self._headers:
+            status, headers = self._head()
+        await connection.writer.start(status, headers)
+        context.app.counters.opened(self)
         if options.lifetime is not None:  # not all at once, or all their clients would reconnect at the same moment
             lifetime = options.lifetime * random.uniform(0.9, 1.1)  # noqa: S311 - nothing to guess
             connection.end_at(trio.current_time() + lifetime, AbortReason.LIFETIME)
@@ -99,11 +148,18 @@ class StreamResponder(Responder):
             beats = partial(beat, connection.writer, options.heartbeat, options.heartbeat_frame)
             connection.start(beats, "heartbeat")
 
+    def _head(self) -> tuple[int, RawHeaders]:
+        """The status and headers where a layer has set some."""
+        head = self._context.head
+        status = self._status or (None if head is None else head.status) or 200
+        check_stream_status(status)
+        return status, self._context.start_headers(STREAM_HEADERS, self._headers)
+
     async def _emit(self, item: Any) -> bool:
         """Send an item, or a batch of them in one write; True when the stream ends with it."""
-        frames, count, last = self.plan.encoder.encode(item)
+        frames, count, last = self._encoder.encode(item)
         if frames:
-            await self.connection.writer.write(frames)
+            await self._connection.writer.write(frames)
             self.events += count
         else:
             await trio.lowlevel.checkpoint()
@@ -112,9 +168,9 @@ class StreamResponder(Responder):
     # -- shutdown
 
     def _on_drain(self) -> None:
-        """Do what the route sets for a shutdown of the server."""
-        connection, writer = self.connection, self.connection.writer
-        match self._options.on_shutdown:
+        """Do what the stream's options set for a shutdown of the server."""
+        connection, writer = self._connection, self._connection.writer
+        match self._policy:
             case "reconnect":
                 writer.when_idle(partial(connection.abort, AbortReason.DRAINING))
             case "cancel":
@@ -124,43 +180,39 @@ class StreamResponder(Responder):
                     connection.start(self._tell_to_reconnect, "notice of the shutdown")
 
     async def _tell_to_reconnect(self) -> None:
-        await self.connection.writer.wait_idle()
+        await self._connection.writer.wait_idle()
         frame = self._shutdown_frame()
         if frame:  # or else the end of the response has said it already
-            await self.connection.writer.write(frame)
+            await self._connection.writer.write(frame)
 
     def _shutdown_frame(self) -> bytes:
-        """What tells the client, once, when to reconnect after a shutdown of the server."""
-        if self._told_to_reconnect or not self.connection.draining.is_set():
+        """What tells a client that comes back, once, when to reconnect after a shutdown of the server."""
+        if self._told_to_reconnect or not self._comes_back or not self._connection.draining.is_set():
             return b""
         self._told_to_reconnect = True
-        return retry_frame(self.context.app.reconnect_seconds())
+        return retry_frame(self._context.app.reconnect_seconds())
 
     # -- the end
-
-    def is_answer(self, error: Exception) -> bool:
-        """Whether an error is the answer to the client. After the start a 204 is: it ends the stream as Done() does."""
-        found = http_exception_in(error)
-        self._is_done = self.connection.writer.started and found is not None and found.status == 204
-        return self._is_done or super().is_answer(error)
 
     async def end(self, error: Exception | None) -> None:
         """End the response: in order, or after an error with one event and without the proper end of a body.
 
-        The missing end lets a client tell a broken stream from a finished one. HTTP/2 gets the proper end even so:
-        under hypercorn the stream would stay open in silence otherwise.
+        The missing end lets a client tell a broken stream from a finished one.
         """
-        end = DONE if self._is_done else self.context.last_frame
+        end = DONE if self.is_done else self._context.last_frame
         last = end if error is None else self._error_frame(error)
-        complete = error is None or self.context.request.http_version == "2"
-        await self.connection.writer.end(last + self._shutdown_frame(), complete=complete)
+        whole = error is None and (self._comes_back or not self._connection.aborted.is_set())
+        await self._connection.writer.end(
+            last + self._shutdown_frame(), complete=whole or not self._context.can_break_off
+        )
 
     def _error_frame(self, error: Exception) -> bytes:
-        known, settings = http_exception_in(error), self.context.app.settings
+        app, known = self._context.app, http_exception_in(error)
         if known is not None:
             error.add_note(
                 "It was raised after the response had started, too late for a status: raise it in a step, or let the "
                 "handler be a coroutine function that returns its stream."
             )
-        problem = (known if known is not None and known.status >= 400 else HTTPError()).problem()
-        return encode({"event": settings.error_event, "data": problem}, settings.json)
+        shown: HTTPException = known if known is not None and known.status >= 400 else internal_error(error)
+        data = error_data(app, self._context.request, shown)
+        return encode({"event": app.settings.error_event, "data": data}, app.settings.json)

@@ -102,6 +102,11 @@ class Writer:
         if not complete and self._break_off is not None:
             self._break_off()
 
+    @property
+    def breaks_off(self) -> bool:
+        """Whether the server itself sees to it that a body without its proper end shows to the client."""
+        return self._break_off is not None
+
     async def wait_idle(self) -> None:
         """Wait until no message is being sent."""
         while self.writing:
