@@ -293,6 +293,35 @@ async def test_a_stream_that_broke_off_can_be_told_from_one_that_ended(
                 await peer.chunk()
 
 
+@within(10)
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+async def test_the_client_of_a_post_learns_that_its_stream_is_cut_off(
+    version: str, proxied: Proxied, certificate: Certificate
+) -> None:
+    """Towards an app with HTTP/1.0, nginx takes the end of the connection for the end of the stream."""
+
+    async def ask() -> AsyncIterator[Any]:
+        yield {"data": "because"}
+        await trio.sleep_forever()
+
+    app = App().add(SSE("/ask", method="POST").handle(ask))
+    changes = {"proxy_http_version 1.1;": f"proxy_http_version {version};"}
+    async with (
+        serving(app) as server,
+        proxied(server, changes=changes) as front,
+        connected(front, certificate) as peer,
+    ):
+        await get_as(peer, "/ask", "host: shop.example.org", "content-length: 0", method="POST")
+        assert await peer.event() == {"data": "because"}
+        await server.shut_down()
+        assert (await peer.event())["event"] == "stream-error"
+        if version == "1.0":
+            assert await peer.chunk() == b""
+        else:
+            with pytest.raises(Truncated):
+                await peer.chunk()
+
+
 @within(15)
 @pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
 async def test_a_client_that_stalls_is_dropped_and_little_is_held_for_it(

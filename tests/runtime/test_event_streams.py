@@ -33,6 +33,11 @@ from trio_sse.testing import TestClient, TestStream
 
 KINDS: list[Callable[[str], Route]] = [Get, Post, Put, Patch, Delete]
 JSON = {"accept": "application/json"}
+CUT_OFF = (
+    b":\ndata: hello\n\nevent: stream-error\n"
+    b'data: {"title":"Service Unavailable","status":503,"detail":"The server is shutting down."}\n\n'
+)
+"""What the client of a POST gets that a shutdown does not wait for."""
 
 
 @attrs.frozen
@@ -429,7 +434,7 @@ async def test_a_post_stream_that_is_cut_off_has_no_proper_end(autojump_clock: M
     record = Recorded()
     stream = await drained(recorded(record), client(recorded(record)))
     assert trio.current_time() == pytest.approx(10)
-    assert (stream.raw, stream.complete, record.reason) == (b":\ndata: hello\n\n", False, AbortReason.DRAINING)
+    assert (stream.raw, stream.complete, record.reason) == (CUT_OFF, False, AbortReason.DRAINING)
 
 
 async def test_a_get_stream_of_a_plain_route_is_handed_over(autojump_clock: MockClock) -> None:
@@ -443,8 +448,8 @@ async def test_a_get_stream_of_a_plain_route_is_handed_over(autojump_clock: Mock
     ("policy", "raw", "complete"),
     [
         ("reconnect", b":\ndata: hello\n\nretry: 2000\n", True),
-        ("finish", b":\ndata: hello\n\n", False),
-        ("cancel", b":\ndata: hello\n\n", False),
+        ("finish", CUT_OFF, False),
+        ("cancel", CUT_OFF, False),
     ],
 )
 async def test_a_post_stream_may_choose_its_policy(

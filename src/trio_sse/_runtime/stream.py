@@ -27,7 +27,7 @@ from .._routes.event_stream import EventStream, check_stream_status
 from .._routes.options import ShutdownPolicy, StreamOptions
 from ..errors import HTTPException
 from ..wire import ServerSentEvent, encode
-from .abort import AbortReason
+from .abort import RULES, AbortReason
 from .error_response import error_data, internal_error
 from .generator import drive
 from .heartbeat import HEARTBEAT, beat
@@ -199,20 +199,32 @@ class Stream:
 
         The missing end lets a client tell a broken stream from a finished one.
         """
-        end = DONE if self.is_done else self._context.last_frame
+        end = DONE if self.is_done else self._last_frame()
         last = end if error is None else self._error_frame(error)
         whole = error is None and (self._comes_back or not self._connection.aborted.is_set())
         await self._connection.writer.end(
             last + self._shutdown_frame(), complete=whole or not self._context.can_break_off
         )
 
+    def _last_frame(self) -> bytes:
+        """What the reason of an abort sends last. A client that does not come back is told of it as of an error.
+
+        A proxy that speaks HTTP/1.0 to the app would hide the missing end from it.
+        """
+        reason = self._connection.aborted.reason
+        answer = None if reason is None or self._comes_back else RULES[reason].answer
+        return self._context.last_frame if answer is None else self._frame_of(answer(self._context.challenge))
+
     def _error_frame(self, error: Exception) -> bytes:
-        app, known = self._context.app, http_exception_in(error)
+        known = http_exception_in(error)
         if known is not None:
             error.add_note(
                 "It was raised after the response had started, too late for a status: raise it in a step, or let the "
                 "handler be a coroutine function that returns its stream."
             )
-        shown: HTTPException = known if known is not None and known.status >= 400 else internal_error(error)
-        data = error_data(app, self._context.request, shown)
+        return self._frame_of(known if known is not None and known.status >= 400 else internal_error(error))
+
+    def _frame_of(self, error: HTTPException) -> bytes:
+        app = self._context.app
+        data = error_data(app, self._context.request, error)
         return encode({"event": app.settings.error_event, "data": data}, app.settings.json)
