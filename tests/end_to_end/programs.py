@@ -135,15 +135,16 @@ async def running(
 
 
 @asynccontextmanager
-async def process(command: str, target: str, *options: str) -> AsyncIterator[Program]:
+async def process(command: str, target: str, *options: str, cwd: Path = TESTS) -> AsyncIterator[Program]:
     """Serve an app in a process of its own.
 
     Args:
         command: `trio-sse` for our command line, `hypercorn` for stock hypercorn with its Trio worker.
         target: The app, as in `end_to_end.apps:notifications`.
         *options: Further options.
+        cwd: The folder from which the app is imported.
     """
-    async with running(*server_command(command, target, *options), cwd=TESTS) as program:
+    async with running(*server_command(command, target, *options), cwd=cwd) as program:
         found = await program.line_with(r"Running on https?://127\.0\.0\.1:(\d+)")
         program.port = int(found[1])
         yield program
