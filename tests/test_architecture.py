@@ -38,6 +38,7 @@ ONLY_IN = {
     "hypercorn": ("_server",),
     "httpx2": ("client", "cli"),
     "prometheus_client": ("prometheus",),
+    "pydantic": ("_http",),
     "python_multipart": ("_http",),
 }
 """Libraries, each with the rooms that may import it."""

@@ -11,12 +11,10 @@ from typing import Any, ClassVar, Final
 from urllib.parse import parse_qsl
 
 import attrs
-from msgspec import inspect
 
 from ..errors import BadRequest, BuildError, ContentTooLarge, UnprocessableContent
 from .body_reader import DEFAULT_MAX_BODY
-from .field_reader import FieldReader
-from .type_info import SEQUENCES, item_types, members, type_info
+from .field_reader import FieldReader, Takes
 from .uploaded_file import UploadedFile
 
 __all__ = ("DEFAULT_MAX_FORM", "FormLimits", "FormReader", "parse_urlencoded")
@@ -94,22 +92,10 @@ class FormLimits:
 
 @attrs.frozen
 class FormReader(FieldReader):
-    """Reads a form into a model.
-
-    Attributes:
-        files: The fields that take files.
-    """
+    """Reads a form into a model."""
 
     what: ClassVar[str] = "form"
-
-    files: frozenset[str] = attrs.field(
-        init=False, default=attrs.Factory(lambda self: _file_fields(self.model) & self.fields, takes_self=True)
-    )
-
-    @classmethod
-    def can_read(cls, info: Any) -> bool:
-        """Whether a field may be of this type."""
-        return _takes_files(info) or super().can_read(info)
+    takes: ClassVar[tuple[Takes, ...]] = (Takes.TEXT, Takes.FILES)
 
     def check_file(self, name: str) -> None:
         """Check that a field does not expect text, where a file has come.
@@ -133,20 +119,6 @@ class FormReader(FieldReader):
                     'a page that sends files has <form enctype="multipart/form-data">'
                 )
         return self.convert(values)
-
-
-def _file_fields(model: Any) -> frozenset[str]:
-    return frozenset(field.encode_name for field in type_info(model).fields if _takes_files(field.type))
-
-
-def _takes_files(info: Any) -> bool:
-    """Whether a field is of the type UploadedFile, optional or not, or a sequence of them."""
-    inside = [each for member in members(info) for each in _items(member)]
-    return any(isinstance(each, inspect.CustomType) and each.cls is UploadedFile for each in inside)
-
-
-def _items(info: Any) -> tuple[Any, ...]:
-    return item_types(info, 1) if isinstance(info, SEQUENCES) else (info,)
 
 
 def parse_urlencoded(body: bytes, limits: FormLimits) -> dict[str, list[str]]:

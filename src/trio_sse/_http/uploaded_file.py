@@ -63,6 +63,11 @@ class UploadedFile(ABC):
         """The whole file, or its first `size` bytes. The file has no position: each call starts at the beginning."""
         return await self.read_at(0, self.size if size is None else size)
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> dict[str, object]:
+        """Let a model of pydantic have fields of this type."""
+        return {"type": "is-instance", "cls": cls}
+
     def __aiter__(self) -> AsyncIterator[bytes]:
         """The bytes from the beginning, in pieces of up to 64 KiB."""
         return _Pieces(self)

@@ -16,7 +16,7 @@ from typing import Final, cast
 import attrs
 import msgspec
 
-__all__ = ("VALIDATION_ERRORS", "explain")
+__all__ = ("INVALID", "VALIDATION_ERRORS", "InvalidModel", "explain", "words_of")
 
 VALIDATION_ERRORS: Final = (ValueError, TypeError, AssertionError, LookupError, ArithmeticError)
 """What a constructor, a converter or a validator raises for a value that it does not accept: msgspec expects the first
@@ -36,6 +36,20 @@ INVALID: Final = "Invalid value"
 NOT_ALLOWED: Final = "Expected one of the allowed values"
 
 
+class InvalidModel(ValueError):
+    """A model of pydantic does not accept a value. pydantic's own error is the cause.
+
+    Attributes:
+        words: What the client is told.
+        path: Where the value is within the model's, as msgspec writes it.
+    """
+
+    def __init__(self, words: str, path: str) -> None:
+        super().__init__(words if path == "$" else f"{words}{AT}`{path}`")
+        self.words = words
+        self.path = path
+
+
 def explain(problem: BaseException) -> str:
     """What a client is told: ``Expected `int`, got `str` - at `$.items[0].count` ``.
 
@@ -43,15 +57,17 @@ def explain(problem: BaseException) -> str:
         problem: msgspec's ValidationError, or one of `VALIDATION_ERRORS` that a class raised itself.
     """
     text, at, path = str(problem).rpartition(AT)
-    if not at:
+    if not at or isinstance(problem, InvalidModel):
         text, path = path, "`$`"
     cause = problem.__cause__ if isinstance(problem, msgspec.ValidationError) else problem
     if cause is None:
         return _located(text, path)
+    if isinstance(cause, InvalidModel):
+        return _located(cause.words, f"`{cause.path.replace('$', path[1:-1], 1)}`")
     field = _field_of(cause)
     if field is not None and not field.startswith("_"):
         path = f"{path[:-1]}.{field}`"
-    return _located(_words(cause), path)
+    return _located(words_of(cause), path)
 
 
 def _located(text: str, path: str) -> str:
@@ -62,7 +78,7 @@ def _shortened(text: str) -> str:
     return text if len(text) <= MAX_LENGTH else text[:MAX_LENGTH] + "…"
 
 
-def _words(error: BaseException) -> str:
+def words_of(error: BaseException) -> str:
     """What an exception of a class says to a client."""
     frames = list(_frames(error))
     if frames and str(frames[-1].f_globals.get("__name__", "")).startswith(("attr.", "attrs.")):

@@ -18,6 +18,7 @@ from .._routes.models import IdField, Reference, id_field_of, parameter_names, r
 from .._routes.routes import Route
 from .._routes.steps import Typed
 from ..errors import BuildError
+from .params_class import params_fields
 from .services import ServiceGraph
 
 __all__ = ("PathModel", "PathParameters")
@@ -80,15 +81,13 @@ class PathParameters:
         return tuple(self._wanted)
 
     def take_class(self, model: type[Any], who: str) -> None:
-        """Record the types that a step wants, where it takes the parameters as one value of an attrs class.
+        """Record the types that a step wants, where it takes the parameters as one value of a class.
 
         Raises:
             BuildError: As for `take`; or a field has no parameter, or has one and is private.
         """
         annotations = class_annotations(model)
-        for field in attrs.fields(model):
-            if not field.init:
-                continue
+        for field in params_fields(model):
             if field.name in self._wanted and field.name.startswith("_"):
                 raise self._error(
                     f"{who} wants 'params' as {type_name(model)}, whose field {field.name!r} is private, so that a "
@@ -98,7 +97,7 @@ class PathParameters:
                 self.take(
                     Parameter(field.name, annotations.get(field.name, UNKNOWN), True), f"{who} ({type_name(model)})"
                 )
-            elif field.default is attrs.NOTHING:
+            elif field.required:
                 raise self._error(
                     f"{who} wants 'params' as {type_name(model)}, whose field {field.name!r} is not a parameter of the "
                     f"path {self._route.path}.{nearest(field.name, self._wanted)}"
@@ -106,8 +105,7 @@ class PathParameters:
 
     def fields_of(self, model: type[Any]) -> tuple[tuple[str, str], ...]:
         """The fields of such a class that are filled: the name of the constructor's argument, and the parameter."""
-        fields = (field for field in attrs.fields(model) if field.init)
-        return tuple((str(field.alias), field.name) for field in fields if field.name in self._wanted)
+        return tuple((field.argument, field.name) for field in params_fields(model) if field.name in self._wanted)
 
     def take(self, parameter: Parameter, who: str) -> None:
         """Record the type that a step wants for a parameter.

@@ -30,6 +30,7 @@ from .event_map import EventMap
 from .missing import missing
 from .operations import OperationList
 from .parameters import PathParameters
+from .params_class import is_params_class
 from .plan import QUERY_MODEL, Plan, RunGuard, RunReadBody, RunReadForm, RunReadQuery, RunUse
 from .services import ServiceGraph
 
@@ -266,7 +267,7 @@ class _Planner:
         if name in self.parameters.names:
             self.parameters.take(parameter, who)
             return self.supplied(self.operations.parameter, name, who)
-        if name == "params" and attrs.has(parameter.annotation):
+        if name == "params" and is_params_class(parameter.annotation):
             self.parameters.take_class(parameter.annotation, who)
             return self.supplied(self.operations.params, parameter.annotation, who)
         self.check(parameter, who)

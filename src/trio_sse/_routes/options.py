@@ -14,6 +14,7 @@ from attrs.validators import optional
 
 from .._ground.checks import check_seconds, is_positive
 from .._ground.naming import type_name
+from .._ground.pydantic_classes import check_supported
 from ..errors import BuildError, EventError
 from ..wire import Done, EncodedEvent, ServerSentEvent, check_name, check_retry, encode, encode_comment
 
@@ -82,6 +83,10 @@ def _check_event_name(name: str) -> None:
 def _check_event_class(name: str, cls: Any) -> None:
     if not inspect.isclass(cls):
         raise BuildError(f".events() takes classes, as in .events(tick=Tick), not {name}={cls!r}")
+    try:
+        check_supported(cls)
+    except TypeError as problem:
+        raise BuildError(f".events({name}={type_name(cls)}): {problem}") from None
     if issubclass(cls, NOT_A_VALUE):
         raise BuildError(
             f".events({name}={type_name(cls)}): a handler that yields {type_name(cls)} means an event, a batch of "

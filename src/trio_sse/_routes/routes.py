@@ -55,7 +55,7 @@ class Route(Builder, Generic[P, R_co]):
         return attrs.evolve(self, answers_during_shutdown=True)
 
     def query(self, model: type[Any]) -> Self:
-        """Read the query string into a value of `model` (an attrs class, a dataclass, …), as `query`.
+        """Read the query string into a value of `model`, as `query`: an attrs class, a dataclass, a pydantic model, ….
 
         A query that does not fit is a 422 that names the field.
         """
@@ -65,7 +65,7 @@ class Route(Builder, Generic[P, R_co]):
         """Read a JSON body into a value of `model`, as `body`.
 
         Args:
-            model: The type to read: an attrs class, a dataclass, `list[int]`, …
+            model: The type to read: an attrs class, a dataclass, a pydantic model, `list[int]`, …
             max_size: The most bytes that are read; a larger body is a 413.
 
         Raises:

@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
 
+from .._ground.pydantic_classes import check_supported, is_model
 from ..wire import ServerSentEvent
 from ._errors import UnreadableEvent
 
@@ -50,6 +51,11 @@ class ValueReader(Generic[T]):
 
 
 def _reader(cls: type[T]) -> Callable[[str], T]:
+    check_supported(cls)
+    if is_model(cls):
+        from .._http.pydantic_models import ModelReader  # noqa: PLC0415 - needs pydantic
+
+        return ModelReader(cls).decode
     if isinstance(msgspec.inspect.type_info(cls), msgspec.inspect.CustomType) and not issubclass(cls, str):
         raise TypeError(f"{cls.__name__} is a plain class; make it an attrs class or a dataclass")
     if issubclass(cls, str):  # a str is sent as plain text, not as JSON

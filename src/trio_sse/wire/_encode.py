@@ -50,7 +50,7 @@ def encode_json(value: object) -> bytes:
 
     It accepts what msgspec does: attrs classes, dataclasses, `msgspec.Struct`, datetime, date, UUID,
     Enum, Decimal, sets and containers of them; subclasses of str count as str.  NaN and the
-    infinities become ``null``, as in JavaScript.
+    infinities become ``null``, as in JavaScript.  Models of pydantic 2 write themselves, by alias.
 
     Args:
         value: The value.  bytes, bytearray and memoryview are refused, but *inside* another value
@@ -73,9 +73,12 @@ def encode_json(value: object) -> bytes:
         raise EventError("data", reason) from error
 
 
-def _unknown_to_msgspec(value: object) -> str:
+def _unknown_to_msgspec(value: object) -> str | msgspec.Raw:
     if isinstance(value, str):
         return exact_text("data", value)
+    serializer: Any = getattr(type(value), "__pydantic_serializer__", None)
+    if serializer is not None:
+        return msgspec.Raw(serializer.to_json(value, by_alias=True))
     if inspect.iscoroutine(value):
         value.close()  # or else Python warns as well
         raise EventError("data", f"is the coroutine {value.__qualname__}(), which has not been awaited: write 'await'")
