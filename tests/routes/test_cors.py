@@ -93,21 +93,9 @@ async def test_an_origin_is_written_as_browsers_write_it(given: str, origin: str
     assert reply.headers["access-control-allow-origin"] == origin
 
 
-@pytest.mark.parametrize(
-    ("asked", "allowed"),
-    [
-        ("last-event-id", "last-event-id"),  # npm's eventsource and @microsoft/fetch-event-source, when they reconnect
-        ("cache-control", "cache-control"),  # polyfills on XMLHttpRequest
-        ("content-type", "content-type"),  # a POST of JSON
-        ("cache-control,last-event-id", "cache-control, last-event-id"),
-        ("Cache-Control, Last-Event-ID", "cache-control, last-event-id"),
-        ("authorization, content-type", "content-type"),
-        ("x-other", None),
-        ("", None),
-        ("bad header, last-event-id", "last-event-id"),
-    ],
-)
-async def test_a_preflight_is_answered_without_a_route(asked: str, allowed: str | None) -> None:
+@pytest.mark.parametrize("asked", ["last-event-id", "Cache-Control, Last-Event-ID", "x-other", "", "bad header"])
+async def test_a_preflight_is_answered_without_a_route(asked: str) -> None:
+    """With all names, whatever it asks for: a browser keeps the permission for a client that reconnects with an id."""
     reply = await ask(
         CORS(origins=PAGE),
         "/value",
@@ -118,13 +106,19 @@ async def test_a_preflight_is_answered_without_a_route(asked: str, allowed: str 
     )
     assert (reply.status, reply.body) == (204, b"")
     assert reply.headers["allow"] == "GET, HEAD, OPTIONS, POST"
-    expected = {
+    assert cors_headers(reply) == {
         f"{ALLOWED}origin": PAGE,
         f"{ALLOWED}methods": "GET, HEAD, OPTIONS, POST",
+        f"{ALLOWED}headers": "cache-control, content-type, last-event-id",
         "access-control-max-age": "600",
-        "vary": "Origin, Access-Control-Request-Headers",
+        "vary": "Origin",
     }
-    assert cors_headers(reply) == expected | ({} if allowed is None else {f"{ALLOWED}headers": allowed})
+
+
+async def test_no_headers_may_be_allowed() -> None:
+    cors = CORS(origins=PAGE, headers=())
+    reply = await ask(cors, "/value", PAGE, "OPTIONS", access_control_request_method="POST")
+    assert f"{ALLOWED}headers" not in reply.headers
 
 
 async def test_all_headers_may_be_allowed_and_are_named_because_of_credentials() -> None:
@@ -134,9 +128,10 @@ async def test_all_headers_may_be_allowed_and_are_named_because_of_credentials()
         PAGE,
         "OPTIONS",
         access_control_request_method="GET",
-        access_control_request_headers="x-a, authorization",
+        access_control_request_headers="X-A, authorization,bad header",
     )
     assert reply.headers["access-control-allow-headers"] == "x-a, authorization"
+    assert reply.headers["vary"] == "Origin, Access-Control-Request-Headers"
     assert reply.headers["access-control-max-age"] == "0"
 
 

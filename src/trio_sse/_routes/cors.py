@@ -106,16 +106,16 @@ class CORS:
         """
         if "access-control-request-method" not in request or self._allowed(request.get("origin")) is None:
             return ()
-        asked = ",".join(request.get_all("access-control-request-headers")).split(",")
-        names = (ascii_lower(strip_blanks(each)) for each in asked)
-        allowed = [name for name in names if TOKEN.fullmatch(name) and (ANY in self.headers or name in self.headers)]
         found = [
             (b"access-control-allow-methods", methods.encode()),
             (b"access-control-max-age", str(self.max_age).encode()),
-            (b"vary", b"Access-Control-Request-Headers"),
         ]
-        if allowed:
-            found.append((b"access-control-allow-headers", ", ".join(allowed).encode()))
+        names = sorted(self.headers)
+        if ANY in self.headers:  # `*` itself would be none of the requests with credentials
+            names = [name for name in _asked(request) if TOKEN.fullmatch(name)]
+            found.append((b"vary", b"Access-Control-Request-Headers"))
+        if names:
+            found.append((b"access-control-allow-headers", ", ".join(names).encode()))
         return tuple(found)
 
     def _allowed(self, origin: str | None) -> str | None:
@@ -123,3 +123,9 @@ class CORS:
         if ANY in self.origins:
             return ANY
         return origin if origin in self.origins else None
+
+
+def _asked(request: Headers) -> list[str]:
+    """The names of the headers for which a preflight asks."""
+    text = ",".join(request.get_all("access-control-request-headers"))
+    return [ascii_lower(strip_blanks(name)) for name in text.split(",")]
