@@ -1,4 +1,7 @@
-"""The recipe of the how-to on CORS, in a real browser: a page of another origin, and the clients that pages use."""
+"""CORS in a real browser: a page of another origin, and the clients that pages use.
+
+The setting of the app, as the how-to has it, and Starlette's middleware around the app.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import Any
 import attrs
 import pytest
 import trio
+from starlette.middleware.cors import CORSMiddleware
 
 from trio_sse import SSE, App
 
@@ -80,7 +84,7 @@ PAGE = """<!doctype html>
 </script>
 """
 
-# What the preflights of a client ask for. The browser remembers the first answer, which names both headers.
+# What the preflights of a client ask for. The browser remembers the answer, which names both headers.
 EXPECTED: dict[str, list[str]] = {
     "browser": [],
     "npm": ["last-event-id"],
@@ -91,19 +95,20 @@ EXPECTED: dict[str, list[str]] = {
 
 @attrs.define
 class Recorder:
-    """An ASGI middleware that notes what the preflights ask for, and the ids with which clients come."""
+    """An ASGI middleware that notes, by path, what the preflights ask for and the ids with which clients come."""
 
     app: Any
-    preflights: list[str] = attrs.field(factory=list)
-    resumed_from: list[str | None] = attrs.field(factory=list)
+    preflights: dict[str, list[str]] = attrs.field(factory=lambda: {client: [] for client in EXPECTED})
+    resumed_from: dict[str, list[str | None]] = attrs.field(factory=lambda: {client: [] for client in EXPECTED})
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+            client = scope["path"].removeprefix("/")
             if scope["method"] == "OPTIONS":
-                self.preflights.append(headers["access-control-request-headers"])
+                self.preflights[client].append(headers["access-control-request-headers"])
             else:
-                self.resumed_from.append(headers.get("last-event-id"))
+                self.resumed_from[client].append(headers.get("last-event-id"))
         await self.app(scope, receive, send)
 
 
@@ -114,25 +119,51 @@ async def counting(last_event_id: str | None) -> AsyncIterator[Any]:
         await trio.sleep_forever()
 
 
-def recipe(origin: str) -> Any:
-    """The middleware as the page of the documentation makes it, for an origin of the test."""
-    [source] = re.findall(r"^```python\n(.*?)^```$", RECIPE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+STREAMS = App().add(SSE("/:client").retry(10).handle(counting))
+
+
+def as_the_page_says(origin: str) -> Any:
+    """The app with the setting of the documentation's page, for an origin of the test."""
+    source = re.findall(r"^```python\n(.*?)^```$", RECIPE.read_text("utf-8"), re.MULTILINE | re.DOTALL)[0]
     assert "https://page.example" in source
     names: dict[str, Any] = {}
     exec(source.replace("https://page.example", origin), names)
-    return names["cors"]
+    return attrs.evolve(STREAMS, cors=names["app"].cors)
+
+
+def with_a_middleware(origin: str) -> Any:
+    return CORSMiddleware(
+        STREAMS,
+        allow_origins=[origin],
+        allow_methods=["GET"],
+        allow_headers=["cache-control", "last-event-id"],
+        allow_credentials=True,
+    )
 
 
 @within(60)
-@pytest.mark.parametrize("client", EXPECTED)
-async def test_the_recipe_admits_the_clients_that_pages_use(client: str, browse: Browse, node_modules: Path) -> None:
+@pytest.mark.parametrize("allow", [as_the_page_says, with_a_middleware])
+async def test_the_clients_that_pages_use_read_a_stream_of_another_origin(
+    allow: Callable[[str], Any], browse: Browse, node_modules: Path
+) -> None:
     async with serving(modules_app(PAGE, node_modules)) as pages, browse() as browser:
         origin = pages.url.replace("127.0.0.1", "localhost")
-        cors = recipe(origin)
-        cors.app = App().add(SSE("/events").retry(10).handle(counting))
-        recorder = Recorder(cors)
+        recorder = Recorder(allow(origin))
         async with serving(recorder) as server:
             page = await browser.open(f"{origin}/")
-            assert await page.evaluate(f"clients.{client}('{server.url}/events')") == ["1", "2"]
-    assert recorder.resumed_from == [None, "1"]
-    assert recorder.preflights == EXPECTED[client]
+            for client in EXPECTED:
+                assert await page.evaluate(f"clients.{client}('{server.url}/{client}')") == ["1", "2"], client
+    assert recorder.resumed_from == {client: [None, "1"] for client in EXPECTED}
+    assert recorder.preflights == EXPECTED
+
+
+@within(30)
+async def test_a_page_that_is_not_allowed_reads_nothing(browse: Browse, node_modules: Path) -> None:
+    async with (
+        serving(modules_app(PAGE, node_modules)) as pages,
+        serving(as_the_page_says("https://page.example")) as server,
+        browse() as browser,
+    ):
+        page = await browser.open(f"{pages.url}/")
+        assert await page.evaluate(f"clients.browser('{server.url}/browser')") == ["closed"]
+        assert await page.evaluate(f"clients.polyfill('{server.url}/polyfill')") == ["refused", "refused"]
