@@ -17,9 +17,10 @@ from pathlib import Path
 
 import trio
 
-__all__ = ("Program", "process", "running")
+__all__ = ("ROOT", "TESTS", "Program", "process", "running")
 
 TESTS = Path(__file__).parent.parent
+ROOT = TESTS.parent
 SCRIPTS = Path(sys.executable).parent
 CLEAN = {"PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "error", "NO_PROXY": "*", "TRIO_SSE_TRACEBACKS": "full"}
 
