@@ -14,10 +14,11 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, v1
 from trio.testing import MockClock
 
-from trio_sse import SSE, App, Events, Get, Post, Reference, Response, ServerSentEvent
+from trio_sse import SSE, App, Events, EventStream, Get, Post, Reference, Response, ServerSentEvent
 from trio_sse.client import UnreadableEvent
 from trio_sse.client._values import ValueReader
 from trio_sse.errors import BuildError
+from trio_sse.forms import UploadedFile
 from trio_sse.models import Repository
 from trio_sse.testing import TestClient
 
@@ -96,6 +97,49 @@ async def test_a_request_that_fits_is_read(model: type[Any], autojump_clock: Moc
         await client.request("POST", "/form", form={"count": "3"}),
     ):
         assert (reply.status, reply.body) == (200, b"3")
+
+
+class Upload(BaseModel):
+    title: str
+    cover: UploadedFile | None = None
+    pages: list[UploadedFile] = []
+
+
+async def test_a_form_with_files_is_read_into_a_model(autojump_clock: MockClock) -> None:
+    async def handler(form: Upload) -> Response:
+        cover = b"" if form.cover is None else await form.cover.read()
+        return Response(form.title.encode() + cover + b"%d" % len(form.pages))
+
+    client = TestClient(App().add(Post("/").form(Upload).handle(handler)))
+    reply = await client.request("POST", "/", form={"title": "a"}, files={"cover": ("a.txt", b"bc"), "pages": b"d"})
+    assert reply.body == b"abc1"
+    assert (await client.request("POST", "/", form={"title": "a"})).body == b"a0"
+    reply = await client.request("POST", "/", form={}, files={"title": ("a.txt", b"bc")})
+    assert reply.json()["detail"] == "The form does not fit: Expected text, got a file - at `$.title`"
+
+
+class Ask(BaseModel):
+    prompt: str
+    stream: bool = False
+
+
+class Chunk(BaseModel):
+    text: str
+
+
+async def test_one_route_answers_a_model_with_a_model_or_a_stream_of_them(autojump_clock: MockClock) -> None:
+    async def chunks(text: str) -> Events:
+        for word in text.split():
+            yield {"data": Chunk(text=word)}
+
+    def handler(body: Ask) -> Chunk | EventStream:
+        return EventStream(chunks(body.prompt)) if body.stream else Chunk(text=body.prompt)
+
+    client = TestClient(App().add(Post("/ask").body(Ask).handle(handler)))
+    assert (await client.post("/ask", {"prompt": "a b"})).body == b'{"text":"a b"}'
+    reply = await client.post("/ask", {"prompt": "a b", "stream": True})
+    assert reply.body.endswith(b'data: {"text":"a"}\n\ndata: {"text":"b"}\n\n')
+    assert (await client.post("/ask", {"prompt": 1})).status == 422
 
 
 class Place(BaseModel):
