@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -117,6 +118,17 @@ async def test_an_error_is_raised_to_the_server_with_a_note() -> None:
     with pytest.raises(LookupError) as caught:
         await TestClient(App().add(Mount("/x", app))).get("/x")
     assert caught.value.__notes__ == ["in the app of Mount /x"]
+
+
+async def test_an_app_that_needs_asyncio_is_told_so() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await asyncio.sleep(1)
+
+    with pytest.raises(RuntimeError, match="no running event loop") as caught:
+        await TestClient(App().add(Mount("/x", app))).get("/x")
+    [note, place] = caught.value.__notes__
+    assert "asyncio does not work" in note
+    assert place == "in the app of Mount /x"
 
 
 # -- what goes before it

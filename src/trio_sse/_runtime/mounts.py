@@ -15,6 +15,7 @@ from .._routes.mounts import Mount, NativeApp
 from ..asgi import Message, Receive, Send
 from ..errors import HTTPError, HTTPException
 from .compiled_app import CompiledApp
+from .event_loop import explain_asyncio
 from .services import AppState
 
 __all__ = ("answer_websocket", "pass_on", "scope_below")
@@ -46,6 +47,7 @@ async def pass_on(app: CompiledApp, mount: Mount, scope: Message, receive: Recei
     except Exception as error:
         refusal = None if started or scope["type"] != "http" else _refusal_in(error)
         if refusal is None:
+            explain_asyncio(error)
             error.add_note(f"in the app of {mount}")
             raise
         return refusal
