@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import trio
-from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
+from trio_websocket import ConnectionClosed, WebSocketConnection
 
 from .programs import running
+from .websockets import websocket
 
 __all__ = ("Browser", "Page", "chromium")
 
@@ -34,7 +35,6 @@ FLAGS = (
     "--disable-features=BackForwardCache",  # a page kept in there may keep its connections for a while, too
     "--remote-debugging-port=0",
 )
-MAX_MESSAGE = 16 * 1024 * 1024
 
 UNTIL = """new Promise((resolve) => {
   const look = () => {
@@ -186,7 +186,7 @@ async def chromium(path: str, profile: Path) -> AsyncIterator[Browser]:
     """
     async with running(path, *FLAGS, f"--user-data-dir={profile}", "about:blank") as program:
         address = (await program.line_with(r"DevTools listening on (ws://127\.0\.0\.1:\S+)"))[1]
-        async with open_websocket_url(address, max_message_size=MAX_MESSAGE) as connection:
+        async with websocket(address) as connection:
             browser = Browser(connection)
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(browser._listen, nursery)

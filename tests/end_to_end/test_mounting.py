@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
-from trio_websocket import open_websocket_url
+from trio_websocket import ConnectionClosed
 
 import trio_sse
 from trio_sse import SSE, App, Get
@@ -32,6 +32,7 @@ from .limits import within
 from .programs import process
 from .serving import serving
 from .sockets import Truncated, connected
+from .websockets import websocket
 
 ORIGIN = "https://page.example"
 
@@ -263,9 +264,11 @@ async def test_apps_of_others_are_served_below_ours(command: str) -> None:
                 assert await peer.json("/hello/world") == {"hello": "world"}
                 head = await peer.get("/static/none")
                 assert (head.status, json.loads(await peer.body(head))["status"]) == (404, 404)
-        async with open_websocket_url(f"ws://127.0.0.1:{server.port}/theirs/shout") as socket:
+        async with websocket(f"ws://127.0.0.1:{server.port}/theirs/shout") as socket:
             await socket.send_message("hello")
             assert await socket.get_message() == "HELLO"
+            with pytest.raises(ConnectionClosed):
+                await socket.get_message()
 
 
 @within(10)
