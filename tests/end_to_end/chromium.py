@@ -31,10 +31,9 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--disable-features=BackForwardCache",  # which keeps a page that one has left alive, streams and all
-    "--disable-features=BackForwardCache",  # a page kept in there may keep its connections for a while, too
     "--remote-debugging-port=0",
 )
+NO_BACK_FORWARD_CACHE = "--disable-features=BackForwardCache"
 
 UNTIL = """new Promise((resolve) => {
   const look = () => {
@@ -178,13 +177,17 @@ class Page:
 
 
 @asynccontextmanager
-async def chromium(path: str, profile: Path) -> AsyncIterator[Browser]:
+async def chromium(path: str, profile: Path, *, back_forward_cache: bool = False) -> AsyncIterator[Browser]:
     """Run Chromium while the block lasts.
+
+    With its back/forward cache, it keeps a page that was left, and the streams of that page, in case the user comes
+    back.
 
     The address comes from the line that it writes once it listens: the file DevToolsActivePort appears a little later,
     and could only be polled for.
     """
-    async with running(path, *FLAGS, f"--user-data-dir={profile}", "about:blank") as program:
+    flags = FLAGS if back_forward_cache else (*FLAGS, NO_BACK_FORWARD_CACHE)
+    async with running(path, *flags, f"--user-data-dir={profile}", "about:blank") as program:
         address = (await program.line_with(r"DevTools listening on (ws://127\.0\.0\.1:\S+)"))[1]
         async with websocket(address) as connection:
             browser = Browser(connection)
