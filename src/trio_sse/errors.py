@@ -69,7 +69,7 @@ class BuildError(Exception):
 
 
 class StepError(Exception):
-    """A middleware, a guard or a handler broke its contract while a request ran (a guard returned None, say)."""
+    """A step or a handler did what it may not do: a guard returned None, say, or a handler a value that JSON lacks."""
 
 
 class LifespanError(Exception):

@@ -35,7 +35,7 @@ from trio_sse import (
     Route,
     Unauthorized,
 )
-from trio_sse.errors import BadRequest, Gone, HTTPException, NoContent, ServiceUnavailable, TooManyRequests
+from trio_sse.errors import BadRequest, Gone, HTTPException, NoContent, ServiceUnavailable, StepError, TooManyRequests
 from trio_sse.testing import TestClient, TestResponse
 from trio_sse.wire import DONE_ID
 
@@ -124,11 +124,33 @@ async def test_a_response_is_sent_as_it_is() -> None:
     assert reply.headers == {"location": "/x", "content-type": "text/plain; charset=utf-8", "content-length": "4"}
 
 
-async def test_a_value_that_json_cannot_express_is_a_500() -> None:
-    async with client(Get("/").handle(lambda: object())).stream("/") as it:  # noqa: PLW0108
+@pytest.mark.parametrize("wrap", [lambda value: value, Response], ids=["value", "response"])
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ([object()], "cannot write builtins.object as JSON: convert it, or pass a JSON encoder"),
+        (bytearray(b"a"), "is bytearray, which JSON lacks: decode it, or encode it as base64"),
+        (["\ud800"], "list cannot be written as JSON: 'utf-8' codec can't encode character"),
+        ({(1, 2): 3}, "cannot write builtins.tuple as JSON"),
+    ],
+    ids=["class", "bytes", "surrogate", "key"],
+)
+async def test_a_value_that_json_cannot_express_is_a_500(
+    wrap: Callable[[Any], Any], value: object, reason: str
+) -> None:
+    async with client(Get("/").handle(lambda: wrap(value))).stream("/") as it:
         await it.ended()
-        assert "JSON" in str(it.claim_error())
+        error = it.claim_error()
     assert it.status == 500
+    assert type(error) is StepError
+    assert str(error).startswith(f"GET /: the value that the handler returned: {reason}")
+
+
+async def test_what_an_encoder_of_the_app_s_own_raises_is_not_changed() -> None:
+    app = App(json=json.dumps).add(Get("/").handle(lambda: {1}))
+    async with TestClient(app).stream("/") as it:
+        await it.ended()
+        assert type(it.claim_error()) is TypeError
 
 
 # -- methods

@@ -129,6 +129,21 @@ IN_A_REQUEST = {
               yield {"data": load()}
         """,
     ),
+    "await is missing in a plain handler": (
+        """
+        async def load():
+            return 1
+
+        async def answer():
+            return {"count": load()}
+
+        app = App().add(Get("/").handle(answer))
+        """,
+        """
+        [ERROR] trio_sse.errors.StepError: GET /: the value that the handler returned: is the coroutine load(), which has not been awaited: write 'await'
+            while answering GET / with answer()
+        """,
+    ),
     "asyncio in a handler": (
         """
         async def answer():

@@ -15,6 +15,7 @@ import trio
 from .._http.problem import http_exception_in
 from .._http.response import Response
 from .._http.response_headers import RawHeaders
+from .._plan.value_encoder import value_encoder
 from .._routes.event_stream import EventStream
 from .._routes.routes import SSE
 from ..errors import HTTPException, StepError
@@ -131,7 +132,7 @@ class Responder:
 
     def _response(self, value: Any) -> Response:
         """The response for what a plain handler has returned."""
-        json = self.context.app.settings.json
+        json = value_encoder(self.plan.label, self.context.app.settings.json)
         if isinstance(value, Response):
             self._is_typed = value.media_type is not None
             return value.encoded(json)
