@@ -269,6 +269,18 @@ async def test_a_small_body_that_nobody_reads_leaves_the_connection_usable() -> 
         assert await peer.json("/hello") == {"hello": "world"}
 
 
+@within(10)
+@pytest.mark.parametrize("path", ["/nowhere", "/short"])
+async def test_a_response_that_does_not_wait_for_the_body_says_that_the_connection_closes(path: str) -> None:
+    """Many clients send the head of a request by itself, and keep the connection unless they are told."""
+    async with serving(SMALL) as server, connected(server.port) as peer:
+        await peer.send(f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\n".encode())
+        head = await peer.head()
+        assert (head.status, head.headers["connection"]) == ({"/nowhere": 404, "/short": 405}[path], "close")
+        await peer.body(head)
+        assert await peer.ended() == b""
+
+
 @within(5)
 @pytest.mark.parametrize("path", ["/nowhere", "/short", "/hello"])
 async def test_a_large_body_that_nobody_reads_wedges_nothing(path: str) -> None:

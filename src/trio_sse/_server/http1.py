@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import h11
 import trio
 from hypercorn.events import Closed, Event
 from hypercorn.protocol.events import Body, EndBody, Response
@@ -86,6 +87,7 @@ class HTTP1(H11Protocol):
         if isinstance(event, Response):
             self._broken_off = False
             self._measured = any(name.lower() == b"content-length" for name, _ in event.headers)
+            event = self._announcing_close(event)
         try:
             if isinstance(event, Body) and self._tcp.has_rest:
                 await self._tcp.write_rest()
@@ -98,6 +100,18 @@ class HTTP1(H11Protocol):
                 with trio.CancelScope(shield=True):  # closing has a time limit: CLOSE_SECONDS
                     await self.send(Closed())  # noqa: ASYNC102 - as above
             raise
+
+    def _announcing_close(self, response: Response) -> Response:
+        """The response, which says that the connection closes if it does not wait for the rest of the request's body.
+
+        h11 cannot read another request after it. A client that is not told sends its next request on the connection,
+        and has to guess whether it was handled (RFC 9112, 9.6).
+        """
+        early = self.connection.their_state is h11.SEND_BODY
+        if not early or any(name.lower() == b"connection" for name, _ in response.headers):
+            return response
+        headers = [*response.headers, (b"connection", b"close")]
+        return Response(response.stream_id, headers=headers, status_code=response.status_code)
 
 
 class ChunkWriter:
