@@ -82,7 +82,7 @@ def test_every_fence_says_what_it_holds(page: Path) -> None:
     infos = FENCE.findall(page.read_text(encoding="utf-8"))
     assert len(infos) % 2 == 0
     for opening, closing in zip(infos[::2], infos[1::2], strict=True):
-        assert opening in LANGUAGES or re.fullmatch(r"\{\w+\}", opening)
+        assert opening in LANGUAGES or re.fullmatch(r"\{\w+\}( [\w/.]+)?", opening)
         assert closing == ""
 
 

@@ -46,19 +46,32 @@ class Model:
 
 
 def head(chat: Chat, kind: str) -> dict[str, Any]:
-    return {"id": f"chatcmpl-{uuid4().hex}", "object": kind, "created": int(time.time()), "model": chat.model}
+    return {
+        "id": f"chatcmpl-{uuid4().hex}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": chat.model,
+    }
 
 
 def usage(chat: Chat, words: int) -> dict[str, int]:
     asked = sum(len(message.content.split()) for message in chat.messages)
-    return {"prompt_tokens": asked, "completion_tokens": words, "total_tokens": asked + words}
+    return {
+        "prompt_tokens": asked,
+        "completion_tokens": words,
+        "total_tokens": asked + words,
+    }
 
 
 async def chunks(chat: Chat, model: Model) -> Events:
     start, count = head(chat, "chat.completion.chunk"), 0
 
-    def chunk(delta: dict[str, str], finish_reason: str | None = None) -> dict[str, Any]:
-        return start | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
+    def chunk(
+        delta: dict[str, str], finish_reason: str | None = None
+    ) -> dict[str, Any]:
+        return start | {
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]
+        }
 
     yield {"data": chunk({"role": "assistant", "content": ""})}
     async with aclosing(model.reply(chat.messages)) as words:
@@ -79,15 +92,28 @@ async def complete(body: Chat, model: Model) -> EventStream | dict[str, Any]:
     words = [word async for word in model.reply(body.messages)]
     message = {"role": "assistant", "content": "".join(words)}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    return head(body, "chat.completion") | {"choices": [choice], "usage": usage(body, len(words))}
+    return head(body, "chat.completion") | {
+        "choices": [choice],
+        "usage": usage(body, len(words)),
+    }
 
 
 def error_response(error: HTTPException, _request: Request) -> Response:
     kind = "server_error" if error.status >= 500 else "invalid_request_error"
-    content = {"message": error.detail or error.title, "type": kind, "param": None, "code": None}
+    content = {
+        "message": error.detail or error.title,
+        "type": kind,
+        "param": None,
+        "code": None,
+    }
     return Response({"error": content}, status=error.status)
 
 
 known = bearer(fixed_secrets({KEY: "you"}))
-route = Post("/v1/chat/completions").use(caller=known).body(Chat, max_size=10_000_000).handle(complete)
+route = (
+    Post("/v1/chat/completions")
+    .use(caller=known)
+    .body(Chat, max_size=10_000_000)
+    .handle(complete)
+)
 app = App(error_response=error_response, error_event=None).provide(Model).add(route)
