@@ -212,15 +212,19 @@ async def test_curl_reports_a_failed_stream(curl: str) -> None:
 
 
 @within(10)
-async def test_an_error_ends_its_stream_over_http2(certificate: Certificate, caplog: pytest.LogCaptureFixture) -> None:
+async def test_an_error_resets_its_stream_over_http2(
+    certificate: Certificate, caplog: pytest.LogCaptureFixture
+) -> None:
     async with (
         serving(FAILING, certificate=certificate) as server,
         httpx.AsyncClient(http2=True, verify=certificate.context(), trust_env=False, timeout=5) as client,
         httpx_sse.aconnect_sse(client, "GET", f"{server.url}/failing") as source,
     ):
         assert source.response.http_version == "HTTP/2"
-        names = [event.event async for event in source.aiter_sse() if event.data]
-    assert names == ["message", "stream-error"]
+        events = source.aiter_sse()
+        assert [(await anext(events)).event for _ in range(2)] == ["message", "stream-error"]
+        with pytest.raises(httpx.RemoteProtocolError, match="StreamReset"):
+            await anext(events)
     [error] = tracebacks(caplog)
     assert isinstance(error, LookupError)
 
