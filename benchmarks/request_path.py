@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -50,8 +50,13 @@ class Recorder:
             self.calls.append((file.relative_to(SOURCE).as_posix(), name))
 
 
-async def record() -> tuple[Calls, Calls]:
-    """The calls of a request, and those of an event."""
+async def record(app: App, *steps: Callable[..., Any]) -> tuple[Calls, Calls]:
+    """The calls of a request, and those of an event.
+
+    Args:
+        app: The app to which the route is added.
+        *steps: Further steps of the route.
+    """
     recorder = Recorder()
     request: Calls = []
     event: Calls = []
@@ -75,7 +80,10 @@ async def record() -> tuple[Calls, Calls]:
             event[:] = recorder.stop()
             gone.set()
 
-    app = App().add(SSE("/rooms/:room").use(user=user).guard(lambda user: user == "GET").handle(clock))
+    route = SSE("/rooms/:room").use(user=user).guard(lambda user: user == "GET")
+    for step in steps:
+        route = route.use(step)
+    app = app.add(route.handle(clock))
     scope = {
         "type": "http",
         "method": "GET",
@@ -103,7 +111,7 @@ def described(title: str, calls: Calls) -> str:
 
 def main() -> None:
     """Print both."""
-    request, event = trio.run(record)
+    request, event = trio.run(record, App())
     print(described("a request", request))
     print(described("an event", event))
 

@@ -12,6 +12,8 @@ import trio
 
 import trio_sse
 from benchmarks import request_path
+from trio_sse import CORS, App
+from trio_sse.responses import ResponseHead
 
 ROOT = Path(__file__).parent.parent
 SOURCE = Path(trio_sse.__file__).parent
@@ -20,7 +22,7 @@ PAGE = (ROOT / "docs/explanation/architecture.md").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def recorded() -> tuple[request_path.Calls, request_path.Calls]:
-    return trio.run(request_path.record)
+    return trio.run(request_path.record, App())
 
 
 def test_a_request_passes_few_functions_and_files(recorded: tuple[request_path.Calls, request_path.Calls]) -> None:
@@ -39,6 +41,18 @@ def test_the_page_shows_the_way_of_a_request_and_of_an_event(
     assert shown is not None
     wanted = f"{request_path.described('a request', request)}\n{request_path.described('an event', event)}\n"
     assert shown[1] == wanted, "put the output of benchmarks/request_path.py there"
+
+
+def test_cors_headers_and_a_request_id_add_no_call_to_an_event(
+    recorded: tuple[request_path.Calls, request_path.Calls],
+) -> None:
+    def identify(response: ResponseHead) -> None:
+        response.headers["x-request-id"] = "7"
+
+    app = App(cors=CORS(origins="https://page.example"), headers={"x-content-type-options": "nosniff"})
+    request, event = trio.run(request_path.record, app, identify)
+    assert ("_http/response_head.py", "ResponseHeaders.__setitem__") in request
+    assert event == recorded[1]
 
 
 def lengths() -> list[int]:
