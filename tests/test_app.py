@@ -301,3 +301,13 @@ async def test_another_json_encoder_serves_events_and_responses(autojump_clock: 
 def test_bad_settings_are_build_errors(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(BuildError, match=message):
         App(**settings)
+
+
+def test_an_error_event_named_error_is_refused_where_an_eventsource_would_read_it() -> None:
+    async def ticks() -> AsyncIterator[Any]:
+        yield {"data": 1}
+
+    app = App(error_event="error").add(Get("/").handle(lambda: 1), SSE("/", method="POST").handle(ticks))
+    app.check()
+    with pytest.raises(BuildError, match=r"SSE /ticks: error_event='error' would be taken for a lost connection"):
+        app.add(SSE("/ticks").handle(ticks)).check()

@@ -55,15 +55,8 @@ def _check_range(_app: object, field: attrs.Attribute[Any], value: Any) -> None:
 
 
 def _check_event_name(_app: object, _field: object, value: str | None) -> None:
-    if value is None:
-        return
-    if not value or not value.isprintable():
+    if value is not None and not (value and value.isprintable()):
         raise BuildError(f"error_event is the name of an event, not {value!r}")
-    if value == "error":
-        raise BuildError(
-            "error_event='error' would be taken for a lost connection: EventSource has an event of that name itself; "
-            "choose another name, or None for an event without one"
-        )
 
 
 def _check_error_response(_app: object, _field: object, function: Any) -> None:
@@ -102,8 +95,8 @@ class App(NativeApp):
         mounts: The mounted apps; added with `add`.
         providers: The providers of the services; added with `provide`.
         json: Encodes values that are not text: event data and JSON responses. It returns str, or bytes in UTF-8.
-        error_event: The name of the last event of a stream that fails; None for an event without a name. Not `error`,
-            which EventSource uses itself.
+        error_event: The name of the last event of a stream that fails; None for an event without a name. `error` is for
+            apps whose streams all answer POST: EventSource, which asks by GET, uses this name itself.
         error_response: Makes the response for every error that the library answers with, from 400 to 599, in the app's
             own shape: it is passed the error and the request, and returns a `Response`. The content of that response
             is also the data of the last event of a stream that fails. The default is a problem document (RFC 9457).

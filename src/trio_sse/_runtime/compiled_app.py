@@ -18,7 +18,8 @@ from .._plan.services import ResolvedProvider, ServiceGraph
 from .._plan.urls import Urls
 from .._routes.mounts import Mount
 from .._routes.providers import Provider
-from .._routes.routes import Route
+from .._routes.routes import SSE, Route
+from ..errors import BuildError
 from .admission import Admission
 from .app_context import AppContext, Settings
 from .built_in_names import BUILT_IN
@@ -54,6 +55,7 @@ def compile_app(
     """
     graph = ServiceGraph(providers, BUILT_IN)
     plans = plan_all(routes, BUILT_IN, graph, settings.json)
+    _check_error_event(settings.error_event, plans)
     router = Router(plans, mounts)
     urls = Urls(plans, router.answers)
     admission = Admission(settings.limits)
@@ -70,6 +72,17 @@ def compile_app(
         adds_headers=bool(settings.headers) or settings.cors is not None,
     )
     return CompiledApp(router, urls, graph.at_start(_taken(plans)), context)
+
+
+def _check_error_event(name: str | None, plans: Iterable[Plan]) -> None:
+    """Refuse a name that EventSource uses for a lost connection, where a route is for EventSource: it asks by GET."""
+    for plan in plans:
+        route: SSE | Route = plan.route
+        if name == "error" and isinstance(route, SSE) and route.method == "GET":
+            raise BuildError(
+                f"{plan.label}: error_event='error' would be taken for a lost connection, since EventSource has an "
+                "event of that name itself; choose another name, or None for an event without one"
+            )
 
 
 def _taken(plans: Iterable[Plan]) -> Iterable[object]:
