@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import attrs
 import trio
 
-from examples import ai_sdk
+from examples import ai_sdk, anthropic_api
 from trio_sse.errors import HTTPError
 
-__all__ = ("ai_sdk_app",)
+__all__ = ("ai_sdk_app", "anthropic_app")
 
 
 class Scripted:
@@ -27,9 +28,14 @@ class Scripted:
                     raise HTTPError("There is too much to do.", status=529)
                 case "stop":
                     await trio.sleep_forever()
+                case "think":
+                    await trio.sleep(0.3)
             yield f"you said {text}."
         finally:
             print(f"after {text}")
 
 
+anthropic_api.PINGS = attrs.evolve(anthropic_api.PINGS, heartbeat=0.05)  # so that there is one while it thinks
+
 ai_sdk_app = ai_sdk.app.override(ai_sdk.Model, Scripted())
+anthropic_app = anthropic_api.app.override(anthropic_api.Model, Scripted())
