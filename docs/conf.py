@@ -42,7 +42,7 @@ napoleon_use_ivar = True
 
 nitpick_ignore_regex = [
     (r"py:.*", r"(attrs|collections|contextlib|datetime|enum|httpx2|hypercorn|ipaddress|os|ssl|trio|types|typing)\..*"),
-    (r"py:class", r"(\w+\.)*[A-Z](_|_co|_contra|_any)?"),  # type variables
+    (r"py:(class|obj)", r"(\w+\.)*[A-Z](_|_co|_contra|_any)?"),  # type variables
     # Names of other packages and of the standard library, as they stand in annotations of the source.
     (r"py:class", r"Any|Self|Literal|Iterable|Iterator|Generator|Mapping|MutableMapping|Sequence|Callable|Awaitable"),
     (r"py:class", r"Async\w+|Config|Collector|IPv[46]Network|datetime"),

@@ -13,8 +13,11 @@
     ├── LifespanError              the server does not run the app's lifespan
     ├── ResponseStarted            a status, a header or a cookie is set too late
     ├── UnboundError               a model's events are used without a repository
-    ├── Lagged                     a subscriber reads too slowly
+    ├── Lagged                     a subscriber has missed events
+    │   └── TooSlow                a subscriber is further behind than it may be
+    ├── TopicEnded                 something is published to a topic that has ended
     └── ValueError
+        ├── TopicNameError         a topic cannot have this name
         ├── URLError               no URL can be made from these values
         ├── EventError             an event cannot be sent
         └── DecodeError            a received stream cannot be read
@@ -52,6 +55,9 @@ __all__ = (
     "ServiceUnavailable",
     "StepError",
     "TooManyRequests",
+    "TooSlow",
+    "TopicEnded",
+    "TopicNameError",
     "URLError",
     "Unauthorized",
     "UnboundError",
@@ -89,27 +95,40 @@ class UnboundError(Exception):
     """A model's events are used, but no repository has bound the model to its topic."""
 
 
+class TopicNameError(ValueError):
+    """A topic cannot have this name, or a pattern is none."""
+
+
 class URLError(ValueError):
     """No URL can be made: no route has this name, or a value does not fit the route's path."""
 
 
 class Lagged(Exception):
-    """A subscriber is further behind than the topic keeps events, so that it has lost some of them.
+    """A subscriber has missed events, which the topic no longer keeps. If it reads on, it gets what is kept.
 
     Attributes:
         topic: The topic's name.
-        behind: The number of events that the subscriber has not read.
-        kept: The number of them that the topic still keeps.
+        after: The id up to which the subscriber has everything.
+        to: The id up to which events are missing.
     """
 
-    def __init__(self, topic: str, behind: int, kept: int) -> None:
-        super().__init__(topic, behind, kept)
-        self.topic = topic
-        self.behind = behind
-        self.kept = kept
+    def __init__(self, topic: str, after: str | None, to: str) -> None:
+        super().__init__(topic, after, to)
+        self.topic, self.after, self.to = topic, after, to
 
     def __str__(self) -> str:
-        return f"a subscriber of {self.topic} is {self.behind} events behind, of which {self.kept} are kept"
+        return f"a subscriber of {self.topic} has missed events after {self.after}, up to {self.to}"
+
+
+class TooSlow(Lagged):
+    """A subscriber is further behind than `lag` allows, and its policy is `"disconnect"`."""
+
+    def __str__(self) -> str:
+        return f"a subscriber of {self.topic} is too far behind, at {self.after}"
+
+
+class TopicEnded(Exception):
+    """Something is published to a topic that has ended: after `end()` nothing follows."""
 
 
 class HTTPException(Exception):

@@ -461,7 +461,8 @@ def log() -> Iterator[Log]:
 async def test_after_an_hour_of_clients_that_come_and_go_the_app_holds_no_more_than_before(
     autojump_clock: MockClock, alarm: None, log: Log, caplog: pytest.LogCaptureFixture
 ) -> None:
-    ledger, topics = Ledger(20260801), MemoryTopics()
+    ledger, topics = Ledger(20260801), MemoryTopics(backlog=1)
+    topics._hub.ring.max_entries = 1  # so that histories, which are to grow up to their bounds, are full at once
     app = app_of(ledger, topics)
     objects: list[Counter[str]] = []
     traced: list[int] = []

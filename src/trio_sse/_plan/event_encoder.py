@@ -1,7 +1,7 @@
 """The event encoder: it encodes what a handler yields as the bytes of one write. Made once for each route. Pure.
 
 Owns what each kind of item means: an event, one that is framed already, a plain value of a class that the route names,
-a list of these, `Done()`.
+an event of a topic, a list of these, `Done()`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from .._http.event_stream import DONE
 from ..errors import EventError
-from ..wire import Done, EncodedEvent, JSONEncoder, encode
+from ..wire import Done, EncodedEvent, Gap, JSONEncoder, PublishedEvent, encode
 from .event_map import EventMap
 
 __all__ = ("EventEncoder", "encoder_for")
 
 
-NO_EVENT: Final = (list, EncodedEvent, Done)
+NO_EVENT: Final = (list, PublishedEvent, EncodedEvent, Done, Gap)
 """What is not encoded as one event: a single check settles ordinary events."""
 
 
@@ -58,15 +58,26 @@ class EventEncoder:
         frames: list[bytes] = []
         count = 0
         for item in items:
-            if isinstance(item, EncodedEvent):
+            if isinstance(item, PublishedEvent):
+                frames.append(self._published(item))  # pyright: ignore[reportUnknownArgumentType]
+                count += 1
+            elif isinstance(item, EncodedEvent):
                 frames.append(item.frames)
                 count += item.count
+            elif isinstance(item, Gap):
+                frames.append(item.frames())
+                count += 1
             elif isinstance(item, Done):
                 return b"".join((*frames, DONE)), count + 1, True
             else:
                 frames.append(self._frame(item))
                 count += 1
         return b"".join(frames), count, False
+
+    def _published(self, event: PublishedEvent) -> bytes:
+        """The frame of an event of a topic, which is made already; with the name for the class of its data."""
+        name = None if self._events is None or event.event is not None else self._events.name_of(event.data)
+        return event.frames if name is None else event.named(name)
 
     def _frame(self, item: Any) -> bytes:
         return encode(item if self._events is None else self._events.event(item), self._json)

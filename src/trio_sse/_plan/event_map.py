@@ -33,18 +33,19 @@ class EventMap:
         """
         if isinstance(item, ServerSentEvent):
             event = cast("ServerSentEvent", item)
-            name = self._name(event.data) if event.event is None else None
+            name = self.name_of(event.data) if event.event is None else None
             return event if name is None else attrs.evolve(event, event=name)
         if isinstance(item, Mapping):
             fields = cast("Mapping[str, Any]", item)
-            name = self._name(fields.get("data")) if fields.get("event") is None else None
+            name = self.name_of(fields.get("data")) if fields.get("event") is None else None
             return fields if name is None else {**fields, "event": name}
-        name = self._name(item)
+        name = self.name_of(item)
         if name is None:
             raise EventError("", f"is a {type_name(type(item))}, but the route names {self}: name it in .events() too")
         return {"event": name, "data": item}
 
-    def _name(self, value: object) -> str | None:
+    def name_of(self, value: object) -> str | None:
+        """The name of the event for a value; None if the route does not name its class."""
         cls: type[Any] = value.__class__
         if cls not in self._known:
             self._known[cls] = next((self._names[base] for base in cls.__mro__ if base in self._names), None)

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any, Never, TypeAlias
 
 from .._ground.type_parameters import ParamSpec, TypeVar
-from ..wire import Done, EncodedEvent, EventLike
+from ..wire import EventItem
 from .event_stream import EventStream
 
 __all__ = ("P", "Q", "R", "R_co", "S", "S_any", "V_contra")
@@ -36,9 +36,7 @@ Streamed: TypeAlias = (
 )
 """What the handler of a stream may return; `T` is what it yields."""
 
-Item: TypeAlias = (
-    EventLike | EncodedEvent | Done | Sequence[EventLike | EncodedEvent | Done] | Mapping[str, Any] | list[Any]
-)
+Item: TypeAlias = EventItem | Sequence[EventItem] | Mapping[str, Any] | list[Any]
 """What a handler may yield, as far as a type checker can tell without an annotation: `{"data": 1}` is then
 a `dict[str, int]`."""
 

@@ -16,7 +16,17 @@ from .._ground.checks import check_seconds, is_positive
 from .._ground.naming import type_name
 from .._ground.pydantic_classes import check_supported
 from ..errors import BuildError, EventError
-from ..wire import Done, EncodedEvent, ServerSentEvent, check_name, check_retry, encode, encode_comment
+from ..wire import (
+    Done,
+    EncodedEvent,
+    Gap,
+    PublishedEvent,
+    ServerSentEvent,
+    check_name,
+    check_retry,
+    encode,
+    encode_comment,
+)
 
 __all__ = ("ShutdownPolicy", "StreamOptions")
 
@@ -26,7 +36,7 @@ ShutdownPolicy = Literal["reconnect", "finish", "cancel"]
 HEARTBEAT_DATA: Final = "{}"
 """The data of a heartbeat that is an event: browsers dispatch no event without data, and pages parse it as JSON."""
 
-NOT_A_VALUE: Final = (Mapping, list, ServerSentEvent, EncodedEvent, Done)
+NOT_A_VALUE: Final = (Mapping, list, ServerSentEvent, EncodedEvent, PublishedEvent, Gap, Done)
 """Types of what a handler may yield that are not plain values: events, batches of them, and the end of a stream."""
 
 

@@ -1,116 +1,114 @@
 """The engine in memory: topics within one process.
 
-Owns `MemoryTopic` and `MemoryTopics`. It does not know models beyond their class and id, nor other processes.
-
-Theory of operation. A topic is a log: it keeps its last events once, for all subscribers, and a subscription is only a
-position in it. A subscriber with a queue would have to be unregistered, but `async for` closes nothing: a handler that
-breaks out of its loop would leave that to the garbage collector. A position may be dropped anywhere, it takes effect as
-soon as `aiter` is called, and a slow subscriber costs neither memory nor time.
+Owns `MemoryEngine`, and `MemoryTopics` and `MemoryTopic` on top of it. What a position is worth is for `_log` to say.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncIterator
-from typing import Any, Generic, TypeVar, cast
-from weakref import WeakValueDictionary
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
 
 import trio
 
-from .._ground.naming import type_name
-from ..errors import Lagged
-from ._topic import HasTopic, Topic
+from ..wire import JSONEncoder, encode_json
+from ._engine import Entry, Page, Reset, Start, Stored, Where
+from ._history import History
+from ._hub import Hub
+from ._log import Log
+from ._names import Selection, check_name
+from ._position import Position, new_run
+from ._ring import MAX_ENTRIES
+from ._topics import HubTopic, HubTopics
 
-__all__ = ("MemoryTopic", "MemoryTopics")
+__all__ = ("DEFAULT_BACKLOG", "MemoryEngine", "MemoryTopic", "MemoryTopics")
 
 E = TypeVar("E")
-E_ = TypeVar("E_")
 
 DEFAULT_BACKLOG = 1000
-"""Events that a topic keeps, and so the most by which a subscriber may lag behind."""
+"""Events that a topic keeps, and so the most by which a subscriber may be behind."""
+
+SILENCE = 10.0
+"""Seconds after which `tail` returns if nothing is stored."""
 
 
-class MemoryTopic(Generic[E]):
-    """A topic within the process.
+class MemoryEngine:
+    """Stores entries in memory. No call but `tail` waits, so that none is cancelled."""
 
-    It keeps its last events once, for all subscribers. A slow subscriber does not slow others down; it gets `Lagged`
-    when events that it has not read are no longer kept.
+    local: ClassVar[bool] = True
 
-    Args:
-        name: The name in messages.
-        backlog: The number of events that are kept.
-    """
+    def __init__(self, run: str | None = None) -> None:
+        self._log = Log([(run or new_run(), 1)])
+        self._listeners: list[Callable[[Entry], object]] = []
+        self._stored = trio.Event()
 
-    def __init__(self, name: str, backlog: int = DEFAULT_BACKLOG) -> None:
-        self._name = name
-        self._kept: deque[E] = deque(maxlen=backlog)
-        self._published = 0
-        self._news = trio.Event()
+    async def append(self, topic: str, stored: Stored, keep: History, nonce: bytes = b"") -> Entry:
+        """Store an entry. It is stored once, without a nonce: nothing can fail after it is."""
+        entry = self._log.append(topic, stored, keep, trio.current_time())
+        for received in self._listeners:
+            received(entry)
+        self._stored.set()
+        self._stored = trio.Event()
+        return entry
 
-    async def publish(self, event: E, /) -> None:
-        """Send an event to all subscribers."""
-        await trio.lowlevel.checkpoint_if_cancelled()
-        self._kept.append(event)
-        self._published += 1
-        self._news.set()
-        self._news = trio.Event()
-        # A schedule point, but no cancellation point: the event is published, and a Cancelled would say that it is not.
-        await trio.lowlevel.cancel_shielded_checkpoint()
+    async def read(self, selection: Selection, after: Position, limit: int) -> Page:
+        """Read what comes after a position."""
+        return self._log.read(selection, after, limit, trio.current_time())
 
-    def __aiter__(self) -> AsyncIterator[E]:
-        return _Subscription(self)
+    async def start(self, selection: Selection, since: int | None) -> Start:
+        """The position before the last `since` entries, or before all that are kept."""
+        return self._log.start(selection, since, trio.current_time())
 
-    def __repr__(self) -> str:
-        return f"<MemoryTopic of {self._name}, {self._published} published>"
+    async def tail(self, after: Position) -> Sequence[Entry]:
+        """Wait for the entries of all topics after a position."""
+        with trio.move_on_after(SILENCE):
+            while not (entries := self._log.after(after)):
+                if entries is None:
+                    raise Reset
+                await self._stored.wait()
+            return entries
+        return ()
 
-    async def _at(self, position: int) -> E:
-        """Wait for the event at a position, and return it."""
-        if position < self._published:
-            await trio.lowlevel.checkpoint()
-        while position >= self._published:
-            await self._news.wait()
-        behind = self._published - position
-        if behind > len(self._kept):
-            raise Lagged(self._name, behind, len(self._kept))
-        return self._kept[-behind]
+    async def where(self) -> Where:
+        """The end of the sequence."""
+        return self.where_now()
 
+    def where_now(self) -> Where:
+        """The end of the sequence."""
+        return Where(self._log.position(self._log.head), self._log.incarnation)
 
-class _Subscription(Generic[E]):
-    """A position in a topic."""
-
-    def __init__(self, topic: MemoryTopic[E]) -> None:
-        self._topic = topic
-        self._next = topic._published  # pyright: ignore[reportPrivateUsage]
-
-    def __aiter__(self) -> _Subscription[E]:
-        return self
-
-    async def __anext__(self) -> E:
-        event = await self._topic._at(self._next)  # pyright: ignore[reportPrivateUsage]
-        self._next += 1
-        return event
+    def listen(self, received: Callable[[Entry], object]) -> None:
+        """Call a function for each entry from now on."""
+        self._listeners.append(received)
 
 
-class MemoryTopics:
+class MemoryTopics(HubTopics):
     """Topics within the process: `.provide(Topics, MemoryTopics)`.
 
-    A topic exists as long as a bound model or a subscriber refers to it.
-
     Args:
-        backlog: The number of events that each topic keeps for its slowest subscriber.
+        backlog: The number of events that each topic keeps for which `keep` says nothing; none is kept for more than
+            an hour, and no topic keeps more than 1 MiB.
+        json: Writes data that is not text. An app's own encoder, `App(json=…)`, has to be given here as well.
     """
 
-    def __init__(self, backlog: int = DEFAULT_BACKLOG) -> None:
-        if backlog < 1:
-            raise ValueError(f"backlog is a number of events above 0, not {backlog!r}")
-        self._backlog = backlog
-        # Weak references, so that topics without users take no memory. To make a new topic in place of one that is gone
-        # loses nothing: no subscriber had a position in the old one.
-        self._topics: WeakValueDictionary[tuple[type[Any], object], MemoryTopic[Any]] = WeakValueDictionary()
+    def __init__(self, backlog: int = DEFAULT_BACKLOG, *, json: JSONEncoder = encode_json) -> None:
+        self._serve(_hub(backlog, json, MAX_ENTRIES))
 
-    def topic(self, model: type[HasTopic[E_]], id: object, /) -> Topic[E_]:
-        """The topic of the model with an id."""
-        topic = self._topics.get((model, id))
-        if topic is None:
-            topic = self._topics[model, id] = MemoryTopic(f"{type_name(model)} {id!r}", self._backlog)
-        return cast("Topic[E_]", topic)
+
+class MemoryTopic(HubTopic[E], Generic[E]):
+    """A topic within the process, by itself. Topics that belong together have one `MemoryTopics`.
+
+    Args:
+        name: The name.
+        backlog: The number of events that are kept.
+        json: Writes data that is not text.
+    """
+
+    def __init__(self, name: str, backlog: int = DEFAULT_BACKLOG, *, json: JSONEncoder = encode_json) -> None:
+        self._name = check_name(name)
+        self._hub = _hub(backlog, json, min(backlog, MAX_ENTRIES))
+
+
+def _hub(backlog: Any, json: JSONEncoder, ring: int) -> Hub:
+    if isinstance(backlog, bool) or not isinstance(backlog, int) or backlog < 1:
+        raise ValueError(f"backlog is a number of events above 0, not {backlog!r}")
+    return Hub(MemoryEngine(), History(count=backlog), json, ring)

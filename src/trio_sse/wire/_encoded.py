@@ -1,22 +1,21 @@
 """Events that are framed already: their bytes, checked once.
 
-Owns what such bytes must be, so that a stream can send them as they are, and the type of all that a handler may yield.
+Owns what such bytes must be, so that a stream can send them as they are.
 Must not know who made them, nor who sends them and how often.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from typing import Final, TypeAlias, final
+from typing import Final, final
 
 import attrs
 
 from ..errors import EventError
 from ._decode import Decoder
 from ._encode import JSONEncoder, encode_json, encode_many
-from ._event import Done, EventLike, check_id, empty_event, exact_text, to_utf8
+from ._event import EventLike, check_id, empty_event, exact_text, to_utf8
 
-__all__ = ("EncodedEvent", "Events")
+__all__ = ("EncodedEvent",)
 
 _BOM: Final = b"\xef\xbb\xbf"
 
@@ -123,12 +122,3 @@ class EncodedEvent:
 
 # The setters of the slots, which bypass attrs' frozen __setattr__.
 _PUT_FRAMES, _PUT_COUNT = (vars(EncodedEvent)[name].__set__ for name in ("frames", "count"))
-
-
-Events: TypeAlias = AsyncGenerator[EventLike | EncodedEvent | Done | Sequence[EventLike | EncodedEvent | Done], None]
-"""What a handler that is an async generator returns: ``async def clock() -> Events``.
-
-Type checkers then check what it yields: events, mappings of their fields, `EncodedEvent`, `Done`, and lists of these,
-which are sent in one write.  Plain values, which ``.events(tick=Tick)`` allows, are not among them: annotate such a
-handler with what it yields, as in ``AsyncIterator[Tick]``.
-"""

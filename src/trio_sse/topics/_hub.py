@@ -1,0 +1,252 @@
+"""The hub: the one reader of an engine in a process, and where its subscribers wait.
+
+Owns publishing, the ring, and who is woken by which entry. It knows no cursors: a subscriber is a position that a
+`Reader` holds, so that nothing has to be registered but a task that waits.
+
+An engine within the process reports each entry in the call that stores it. Of any other one the hub reads the tail, in
+one task: `run`.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator
+from typing import Any, Final, cast
+
+import attrs
+import trio
+
+from ..errors import EventError
+from ..wire import JSONEncoder, PublishedEvent, encode_json
+from ..wire._published import frame, with_id
+from ._engine import Engine, Entry, LocalEngine, Page, Reset, Start, Stored, Unavailable, Where
+from ._history import History
+from ._names import Selection, check_pattern, matcher
+from ._position import Position
+from ._ring import MAX_ENTRIES, Ring
+
+__all__ = ("Hub", "event_of")
+
+MAX_EVENT: Final = 256 << 10
+"""The most bytes of one event."""
+
+BACK_OFF: Final = (0.05, 1.0)
+"""The first and the longest pause, in seconds, after the store did not answer."""
+
+
+@attrs.define(eq=False)
+class Seat:
+    """A task that waits for the next entry of a selection.
+
+    Attributes:
+        task: The task.
+        selection: What it waits for.
+        position: Where it reads on. If it has everything up to the head of the ring, that becomes the position before
+            the entry that wakes it, which is as good and is still in the ring.
+        live: Whether it has.
+    """
+
+    task: trio.lowlevel.Task
+    selection: Selection
+    position: Position
+    live: bool
+
+
+class Hub:
+    """Publishes to an engine, and serves what it stores.
+
+    Args:
+        engine: The engine.
+        history: What topics keep for which `keep` says nothing.
+        json: Writes data that is not text.
+        ring: The most entries of the ring.
+    """
+
+    def __init__(
+        self, engine: Engine, history: History, json: JSONEncoder = encode_json, ring: int = MAX_ENTRIES
+    ) -> None:
+        self.engine = engine
+        self._json = json
+        self._history = history
+        self._rules: list[tuple[re.Pattern[str], History]] = []
+        self._by_name: dict[str, dict[Seat, None]] = {}
+        self._by_pattern: dict[str, tuple[re.Pattern[str], dict[Seat, None]]] = {}
+        where = Where(Position("", 0), "")
+        if engine.local:
+            local = cast("LocalEngine", engine)
+            where = local.where_now()
+            local.listen(self._received)
+        self._incarnation = where.incarnation
+        self.ring = Ring(where.head, where.head, ring)
+
+    # -- publishing
+
+    def keep(self, pattern: str, history: History) -> None:
+        """Set what the topics of a pattern keep. Of several patterns the first one that matches counts."""
+        self._rules.append((matcher(check_pattern(pattern)), history))
+
+    def history_of(self, topic: str) -> History:
+        """What a topic keeps."""
+        return next((history for pattern, history in self._rules if pattern.fullmatch(topic)), self._history)
+
+    async def publish(self, topic: str, event: object, key: str | None = None) -> str:
+        """Store an event, and wake those who wait for it. Returns its id.
+
+        Raises:
+            EventError: It cannot be sent.
+            TopicEnded: The topic has ended.
+        """
+        framed = frame(event, self._json)
+        if len(framed.body) > MAX_EVENT:
+            raise EventError("data", f"has more than {MAX_EVENT} bytes, the most that a topic takes")
+        return await self._append(topic, Stored(framed.body, key, framed, event))
+
+    async def end(self, topic: str) -> None:
+        """Store the end of a topic."""
+        await self._append(topic, Stored(b""))
+
+    async def _append(self, topic: str, stored: Stored) -> str:
+        entry = await self.engine.append(topic, stored, self.history_of(topic))
+        # A schedule point, but no cancellation point: the event is stored, and a Cancelled would say that it is not.
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        return str(entry.position)
+
+    # -- reading
+
+    def take(self, position: Position, selection: Selection, limit: int) -> tuple[list[Entry], Position] | None:
+        """What follows a position, with the position up to which that is complete; None if the ring cannot say."""
+        if not self.ring.contains(position):
+            return None
+        entries = self.ring.after(position, selection, limit)
+        if entries and not self._are_kept(entries):
+            return None
+        return entries, entries[-1].position if len(entries) == limit else self.ring.head
+
+    @staticmethod
+    def _are_kept(entries: list[Entry]) -> bool:
+        """Whether the history still has them: if not, the ring must not serve them, and the engine reports a loss."""
+        now = trio.current_time()
+        return not any(entry.dropped or entry.expires <= now for entry in entries)
+
+    async def read(self, position: Position, selection: Selection, limit: int) -> Page:
+        """What follows a position, from the engine."""
+        page = await self.engine.read(selection, position, limit)
+        await self._noticed(page.incarnation)
+        return page
+
+    async def start(self, selection: Selection, since: int | None) -> Start:
+        """Where a subscriber without an id begins."""
+        return await self.engine.start(selection, since)
+
+    def is_at_head(self, position: Position) -> bool:
+        """Whether whoever is at this position is woken by what it does not have."""
+        return position == self.ring.head or position.offset > self.ring.head.offset
+
+    async def wait(self, selection: Selection, position: Position) -> Position:
+        """Wait for the next entry of a selection. Returns from where to read: `position`, or a later one.
+
+        While a task waits it is registered; Trio takes it out in the moment in which it is cancelled. This is where a
+        fan-out that writes to connections itself, without waking their tasks, would keep what it needs for that.
+        """
+        seat = Seat(trio.lowlevel.current_task(), selection, position, position == self.ring.head)
+        for seats in self._rows(selection):
+            seats[seat] = None
+
+        def leave(_: object) -> trio.lowlevel.Abort:
+            self._take_out(seat)
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(leave)
+        return seat.position
+
+    @property
+    def waiting(self) -> int:
+        """How many rows of waiting tasks there are."""
+        return len(self._by_name) + len(self._by_pattern)
+
+    def _rows(self, selection: Selection) -> Iterator[dict[Seat, None]]:
+        for name in selection.names:
+            yield self._by_name.setdefault(name, {})
+        for pattern in selection.patterns:
+            if pattern not in self._by_pattern:
+                self._by_pattern[pattern] = (matcher(pattern), {})
+            yield self._by_pattern[pattern][1]
+
+    def _take_out(self, seat: Seat) -> None:
+        for name in seat.selection.names:
+            _remove(self._by_name, name, self._by_name[name], seat)
+        for pattern in seat.selection.patterns:
+            _remove(self._by_pattern, pattern, self._by_pattern[pattern][1], seat)
+
+    def _wake(self, seats: dict[Seat, None], before: Position | None) -> None:
+        for seat in tuple(seats):
+            self._take_out(seat)
+            if before is not None and seat.live:
+                seat.position = before
+            trio.lowlevel.reschedule(seat.task)
+
+    # -- what the engine tells
+
+    def _received(self, entry: Entry) -> bool:
+        """Take the next entry; False if one is missing before it."""
+        before = self.ring.head
+        if not self.ring.add(entry):
+            return False
+        seats = self._by_name.get(entry.topic)
+        if seats:
+            self._wake(seats, before)
+        for pattern, others in tuple(self._by_pattern.values()):
+            if pattern.fullmatch(entry.topic):
+                self._wake(others, before)
+        return True
+
+    async def run(self) -> None:
+        """Read the tail of an engine that others write to, for as long as the app lives."""
+        pause = BACK_OFF[0]
+        while True:
+            try:
+                await self.step()
+            except Unavailable:
+                await trio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - nothing to guess
+                pause = min(2 * pause, BACK_OFF[1])
+            else:
+                pause = BACK_OFF[0]
+
+    async def step(self) -> None:
+        """Take what the tail has; begin again where the head is if something is missing before it."""
+        try:
+            entries = await self.engine.tail(self.ring.head)
+        except Reset:
+            entries = None
+        if entries is None or not all(map(self._received, entries)):
+            await self._begin_again()
+
+    async def _noticed(self, incarnation: str) -> None:
+        """See to it that the ring is not one of an earlier incarnation of the store than a reader has seen."""
+        if incarnation != self._incarnation:
+            await self._begin_again()
+
+    async def _begin_again(self) -> None:
+        where = await self.engine.where()
+        self._incarnation = where.incarnation
+        self.ring.reset(where.head)
+        everyone = [*self._by_name.values(), *(seats for _, seats in self._by_pattern.values())]
+        for seats in everyone:
+            self._wake(seats, None)
+
+
+def _remove(rows: dict[str, Any], name: str, seats: dict[Seat, None], seat: Seat) -> None:
+    """Take a seat out of a row, and the row away with the last one."""
+    del seats[seat]
+    if not seats:
+        del rows[name]
+
+
+def event_of(entry: Entry) -> PublishedEvent:
+    """What subscribers get of an entry: made once, and framed once."""
+    if entry.event is None:
+        stored, id = entry.stored, str(entry.position)
+        name, data = (None, None) if stored.framed is None else (stored.framed.event, stored.framed.data)
+        entry.event = PublishedEvent(entry.topic, id, name, data, stored.key, with_id(stored.body, id))
+    return entry.event
