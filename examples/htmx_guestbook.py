@@ -1,4 +1,4 @@
-"""A page without JavaScript of its own, with htmx: a form posts, and a stream makes the list of every visitor grow.
+"""A page with htmx, without other JavaScript: a form posts, and a stream makes the list of every visitor grow.
 
 It needs `pip install trio-sse[forms]`. Start it from the project's root:
 

@@ -74,7 +74,7 @@ class Browser:
         return result
 
     def on(self, event: str, session: str, listener: Listener) -> None:
-        """Run a listener in a task of its own for each event of this name in a tab."""
+        """Run a listener, in a separate task, for each event of this name in a tab."""
         self._listeners[event, session] = listener
 
     async def open(self, url: str, cdn: Callable[[str], bytes] | None = None) -> Page:
