@@ -339,7 +339,9 @@ def kind_of(found: object) -> str:
     if isinstance(found, types.FrameType | types.TracebackType | BaseException):
         return type(found).__name__
     cls = type(found)
-    return f"{cls.__module__}.{cls.__qualname__}" if cls.__module__.partition(".")[0] in OURS else ""
+    module: object = cls.__module__
+    ours = isinstance(module, str) and module.partition(".")[0] in OURS  # a metatype of Cython has none
+    return f"{module}.{cls.__qualname__}" if ours else ""
 
 
 def mark(book: Book) -> None:

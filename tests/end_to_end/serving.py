@@ -68,6 +68,7 @@ async def serving(app: Any, *, certificate: Certificate | None = None, **options
     settings = {
         "bind": "127.0.0.1:0",
         "graceful_timeout": 0.2,
+        "h2c": True,
         "errorlog": logging.getLogger("hypercorn.error"),
         **options,
     }

@@ -84,7 +84,7 @@ async def test_curl_shows_each_event_at_once(curl: str, protocol: str, certifica
         curling(*version, f"{server.url}/notifications/stream") as program,
     ):
         status, headers = await curl_head(program)
-        assert status == {"http/1.1": "HTTP/1.1 200", "h2": "HTTP/2 200"}[protocol]
+        assert status == {"http/1.1": "HTTP/1.1 200 OK", "h2": "HTTP/2 200"}[protocol]
         check_headers(headers)
         assert await program.frame() == {"event": "connected", "data": '{"status":"ok"}'}
         await notifications.arrived.wait()
@@ -165,7 +165,7 @@ async def test_the_notification_example_answers_curl_and_npm_eventsource(
             curling(*version, url) as program,
             npm_eventsource(url, *NAMES, certificate=trusted, http2=protocol == "h2") as source,
         ):
-            assert (await curl_head(program))[0].endswith(" 200")
+            assert " 200" in (await curl_head(program))[0]
             assert await program.frame() == {"event": "connected", "data": '{"status":"ok"}'}
             assert await source.event() == ("connected", "", '{"status":"ok"}')
             published = await client.post(f"{server.url}/notifications", json={"title": "Tea is ready"})

@@ -15,7 +15,7 @@ def fail(what: str, headers: Headers) -> None:
 
 FAILING = App().add(Get("/:what").handle(fail))
 
-REQUEST = b"GET %b HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: \x1b]0;title\x07\x9b2J\r\nreferer: \x1b[31m\r\n\r\n"
+REQUEST = b"GET %b HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: \x9d0;title\x9c\x9b2J\r\nreferer: \x9b31m\r\n\r\n"
 PATHS = (b"/caf%C3%A9%E2%80%AE", b"/%1b[31m%0a%0dx?%1b", b"/%C2%9b%E2%80%A8")
 LAYOUT = '%(h)s "%(r)s" %(s)s "%(Uq)s" "%(f)s" "%(a)s"'
 
@@ -32,5 +32,5 @@ async def test_each_line_can_be_printed() -> None:
         server.terminate()
         assert await server.wait() == 0
     assert all(line.isprintable() for line in server.output), server.text
-    assert r"LookupError: there is no café\u202e for \x1b]0;title\x07\x9b2J" in server.text
+    assert r"LookupError: there is no café\u202e for \x9d0;title\x9c\x9b2J" in server.text
     assert r'"GET /\x1b[31m\n\rx 1.1" 400' in server.text

@@ -22,7 +22,7 @@ from trio.testing import wait_all_tasks_blocked
 import trio_sse._server.contract
 from trio_sse import SSE, Aborted, App, Get, Post
 from trio_sse._runtime.server_extension import EXTENSION, ServerExtension
-from trio_sse._server.http1 import HTTP1
+from trio_sse._server.http1.connection import HTTP1Connection
 from trio_sse._server.http2 import HTTP2
 
 from .http2 import connected_by_http2
@@ -319,6 +319,7 @@ async def test_a_head_that_never_ends_is_given_up() -> None:
         before = await baseline()
         async with connected(server.port) as peer:
             await peer.send(b"GET /hello HTTP/1.1\r\nhos")
+            assert (await peer.head()).status == 408
             assert await peer.ended() == b""
         await before.comes_back()
 
@@ -596,7 +597,10 @@ async def read_exactly(peer: Peer, size: int) -> None:
 @pytest.mark.usefixtures("nothing_to_report")
 async def test_a_part_of_which_nothing_has_gone_out_is_left_out_as_a_whole() -> None:
     app = Full(([START], [FIRST], [LAST]))
-    async with serving(plain(app.respond)) as server, connected(server.port, receive_buffer=SMALL) as peer:
+    async with (
+        serving(plain(app.respond), http1="hypercorn") as server,
+        connected(server.port, receive_buffer=SMALL) as peer,
+    ):
         assert (await peer.get("/")).status == 200
         await app.is_full.wait()
         assert app.cancelled
@@ -618,7 +622,7 @@ async def test_where_nothing_can_follow_a_send_that_was_cancelled_the_connection
     before: list[Any], during: list[Any], after: list[Any]
 ) -> None:
     app = Full((before, during, after))
-    async with serving(plain(app.respond)) as server:
+    async with serving(plain(app.respond), http1="hypercorn") as server:
         usual = await baseline()
         async with connected(server.port, receive_buffer=SMALL) as peer:
             await peer.request("GET", "/")
@@ -752,15 +756,20 @@ async def read_away(peer: Peer) -> None:
 async def test_a_crash_inside_the_server_ends_one_connection_and_is_logged_once(
     version: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    protocol = HTTP1 if version == "1.1" else HTTP2
-    handle = protocol.handle
+    handle, take = HTTP2.handle, HTTP1Connection._take
 
     async def crash(self: Any, event: Any) -> None:
         if isinstance(event, RawData) and b"crash" in event.data:
             raise RuntimeError("a mistake in the server")
         await handle(self, event)
 
-    monkeypatch.setattr(protocol, "handle", crash)
+    def crash_too(self: Any, data: bytes) -> None:
+        if b"crash" in data:
+            raise RuntimeError("a mistake in the server")
+        take(self, data)
+
+    monkeypatch.setattr(HTTP2, "handle", crash)
+    monkeypatch.setattr(HTTP1Connection, "_take", crash_too)
     async with serving(APP) as server, connected(server.port) as stream:
         await stream.get("/paced")
         before = await baseline()

@@ -47,10 +47,11 @@ def normalized(text: str, folder: Path) -> str:
 
 @asynccontextmanager
 async def served(app: Any) -> AsyncIterator[int]:
+    asked = trio.Event()
     async with trio.open_nursery() as nursery:
-        [address] = await nursery.start(partial(serve, app, bind="127.0.0.1:0"))
+        [address] = await nursery.start(partial(serve, app, bind="127.0.0.1:0", shutdown_trigger=asked.wait))
         yield int(address.rpartition(":")[2])
-        nursery.cancel_scope.cancel()
+        asked.set()
 
 
 async def get(port: int) -> None:

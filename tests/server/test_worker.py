@@ -24,8 +24,8 @@ from trio_sse._runtime.server_extension import Drain, ServerExtension
 from trio_sse._server import contract as _contract
 from trio_sse._server.accepting import accept_all
 from trio_sse._server.connection_limit import RESERVED, ConnectionLimit
-from trio_sse._server.http1 import ChunkWriter
 from trio_sse._server.http2 import Buffer
+from trio_sse._server.hypercorn_http1 import ChunkWriter
 from trio_sse._server.listeners import set_keep_alive
 
 # -- the contract with hypercorn

@@ -42,6 +42,8 @@ class StreamConfig(Config):
         peer_timeout: Seconds that a client may accept no bytes that are written to it, or acknowledge none, before its
             connection is closed.
         max_connections: The most connections; unless set, what the limit of open files leaves.
+        http1: Which implementation speaks HTTP/1.1: that of this library, on httptools, or `"hypercorn"` for its own.
+        h2c: Whether HTTP/2 is offered without TLS, to clients that upgrade and to those that begin with it.
     """
 
     # 100 is soon full when all clients reconnect after a restart; a client that is dropped waits a second to try again.
@@ -52,6 +54,8 @@ class StreamConfig(Config):
     keep_alive_max_requests = 2**62
     peer_timeout: float = 30.0
     max_connections: int | None = None
+    http1: str = "httptools"
+    h2c: bool = False
 
     @property
     def log(self) -> Logger:
@@ -125,6 +129,8 @@ def make_config(config: Config | None = None, **options: Any) -> StreamConfig:
         value = getattr(made, name)
         if value is not None and not value > 0:
             raise ValueError(f"{name} must be above 0, not {value!r}")
+    if made.http1 not in ("httptools", "hypercorn"):
+        raise ValueError(f"http1 is 'httptools' or 'hypercorn', not {made.http1!r}")
     return made
 
 

@@ -19,7 +19,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-import attrs
 import trio
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol import ProtocolWrapper
@@ -28,53 +27,27 @@ from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedEr
 from hypercorn.protocol.http_stream import HTTPStream
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import TCPServer
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import AppWrapper, ConnectionState
+from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
 
 from .._ground.writes import WRITES_PER_TURN, time_for
-from .._runtime.server_extension import Drain, ServerExtension
-from .config import StreamConfig
-from .http1 import HTTP1, ChunkWriter
+from .._runtime.server_extension import ServerExtension
 from .http2 import HTTP2
+from .hypercorn_http1 import HTTP1, ChunkWriter
 from .requests import RequestTasks
+from .shared import CLOSED, LATE_SECONDS, Shared
 
-__all__ = ("Shared", "TCPConnection")
+__all__ = ("TCPConnection",)
 
 CLOSE_SECONDS = 1.0
 """Seconds that the orderly close of a connection may take before it is aborted."""
 
-LATE_SECONDS = 0.25
-"""Seconds that an idle connection stays open when the server shuts down, for a request that the client has sent."""
-
 RESET = struct.pack("ii", 1, 0)
 """The value of SO_LINGER with which closing discards what the client has not received, and sends it a reset."""
-
-CLOSED = (OSError, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError)
-"""The errors of reading and writing when either side has closed the connection."""
 
 logger = logging.getLogger("trio_sse.server")
 
 Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
-
-
-@attrs.frozen
-class Shared:
-    """What all connections of a server have in common.
-
-    Attributes:
-        app: The app, wrapped by hypercorn.
-        config: The configuration.
-        context: hypercorn's record of the shutdown.
-        state: The state of the app's lifespan.
-        drain: The shutdown, as requests see it.
-    """
-
-    app: AppWrapper
-    config: StreamConfig
-    context: WorkerContext
-    state: ConnectionState
-    drain: Drain
 
 
 class Protocol(ProtocolWrapper):
@@ -130,16 +103,24 @@ class TCPConnection(TCPServer):
         stream: The connection.
         plain: The socket, if the connection is not encrypted.
         overloaded: Whether its requests are to be refused.
+        begun: What has been read of it already.
     """
 
     protocol: Protocol
 
     def __init__(
-        self, shared: Shared, stream: Stream, plain: stdlib_socket.socket | None, *, overloaded: bool = False
+        self,
+        shared: Shared,
+        stream: Stream,
+        plain: stdlib_socket.socket | None,
+        *,
+        overloaded: bool = False,
+        begun: bytes = b"",
     ) -> None:
         super().__init__(shared.app, shared.config, shared.context, shared.state, stream)  # type: ignore[arg-type]  # a plain one is taken too
         self.shared = shared
         self.overloaded = overloaded
+        self._begun = begun
         self._plain = plain
         self._transport = stream if isinstance(stream, trio.SocketStream) else stream.transport_stream
         self._shaking_hands = False
@@ -209,6 +190,8 @@ class TCPConnection(TCPServer):
 
     async def _read_data(self) -> None:
         """Read until the client closes the connection, after which no request can follow."""
+        if self._begun:
+            await self.protocol.handle(RawData(data=self._begun))
         await super()._read_data()
         self._read_all = True
         await self.idle_task.stop()
@@ -319,7 +302,11 @@ class TCPConnection(TCPServer):
             self._transport.socket.setsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_LINGER, RESET)
         self._transport.socket.close()
 
-    def end_handshake(self) -> None:
+    def drain(self) -> None:
+        """The server shuts down. hypercorn tells the connection; a TLS handshake that has not ended is aborted."""
+        self._end_handshake()
+
+    def _end_handshake(self) -> None:
         """Abort the connection if its TLS handshake has not ended: the server shuts down."""
         if self._shaking_hands:
             self.abort()

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import socket as stdlib_socket
 import ssl
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from functools import partial
 from random import randint
 from typing import Any
@@ -26,11 +26,16 @@ from .accepting import accept_all
 from .config import StreamConfig
 from .connection_limit import ConnectionLimit
 from .errors import ListenError
+from .http1.connection import HTTP1Connection
+from .http1.transport import PlainTransport
 from .listeners import Listeners, set_keep_alive
-from .tcp import Shared, TCPConnection
+from .shared import Shared
+from .tcp import TCPConnection
 from .triggers import Trigger, wait_for_first
 
 __all__ = ("serve_worker",)
+
+Connection = HTTP1Connection | TCPConnection
 
 CANCEL_SECONDS = 1.0
 """Seconds after `graceful_timeout`, at which an `App` ends its requests, until all that are left are cancelled."""
@@ -93,7 +98,7 @@ class _Server:
         self._tls = tls
         self._config = shared.config
         self._limit = ConnectionLimit(shared.config.max_connections)
-        self._open: set[TCPConnection] = set()
+        self._open: set[Connection] = set()
 
     async def run(self, shutdown_trigger: Trigger, started: Callable[[list[str]], None]) -> None:
         """Serve until the trigger, and drain. `started` is called with the addresses when they accept connections."""
@@ -148,23 +153,40 @@ class _Server:
         connections.start_soon(self._serve, tls, client, overloaded)
 
     async def _serve(self, tls: ssl.SSLContext | None, client: stdlib_socket.socket, overloaded: bool) -> None:
-        stream: Any = trio.SocketStream(trio.socket.from_stdlib_socket(client))
-        if tls is not None:
-            stream = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
-        connection = TCPConnection(self._shared, stream, client if tls is None else None, overloaded=overloaded)
+        begun = b""
+        try:
+            if tls is None and self._config.http1 == "httptools" and not self._config.h11_pass_raw_headers:
+                transport = PlainTransport(client)
+                fast = HTTP1Connection(self._shared, transport, encrypted=False, overloaded=overloaded)
+                with self._counted(fast):
+                    begun = await fast.run()
+                if not begun:
+                    return
+            stream: Any = trio.SocketStream(trio.socket.from_stdlib_socket(client))
+            if tls is not None:
+                stream = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
+            plain = client if tls is None else None
+            connection = TCPConnection(self._shared, stream, plain, overloaded=overloaded, begun=begun)
+            with self._counted(connection):
+                await connection.run()
+        finally:
+            self._limit.release()
+
+    @contextmanager
+    def _counted(self, connection: Connection) -> Generator[None]:
+        """Have a connection among those that are told of the shutdown."""
         self._open.add(connection)
         try:
-            await connection.run()
+            yield
         finally:
             self._open.discard(connection)
-            self._limit.release()
 
     async def _drain(self, scope: trio.CancelScope) -> None:
         shared, seconds = self._shared, self._config.graceful_timeout
         scope.deadline = trio.current_time() + seconds + CANCEL_SECONDS
         shared.drain.begin(seconds)
         for connection in tuple(self._open):
-            connection.end_handshake()
+            connection.drain()
         await shared.context.terminated.set()
 
     async def _abort_writes_at_the_end(self) -> None:
