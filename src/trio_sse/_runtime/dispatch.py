@@ -105,7 +105,7 @@ async def _refuse(app: CompiledApp, request: Request, error: HTTPException, conn
     headers = app.context.headers(request, response.header_pairs())
 
     async def finish(_error: Exception | None) -> None:
-        await connection.writer.start(response.status, headers)
+        await connection.writer.start(response.status, headers, body_follows=True)
         await connection.writer.end(response.body())
 
     await connection.run(_no_work, finish)

@@ -150,10 +150,10 @@ class Responder:
         """
         writer, response, context = self.connection.writer, self.response, self.context
         if response is None:
-            await writer.start(200, context.start_headers(()))
+            await writer.start(200, context.start_headers(()), body_follows=True)
             await writer.end()
         else:
-            await writer.start(response.status, self._headers(response))
+            await writer.start(response.status, self._headers(response), body_follows=True)
             await writer.end(response.body())
 
     async def _send_pieces(self, response: Response) -> None:
@@ -187,7 +187,7 @@ class Responder:
         context, writer = self.context, self.connection.writer
         response = error_response(context.app, context.request, error)
         own = response.header_pairs()
-        await writer.start(response.status, context.start_headers((), own, of_error=True))
+        await writer.start(response.status, context.start_headers((), own, of_error=True), body_follows=True)
         await writer.end(response.body())
 
     def _headers(self, response: Response) -> RawHeaders:

@@ -13,11 +13,15 @@ from typing import Final
 import attrs
 import trio
 
-__all__ = ("EXTENSION", "Drain", "Draining", "ServerExtension")
+__all__ = ("BODY_FOLLOWS", "EXTENSION", "Drain", "Draining", "ServerExtension")
 
 EXTENSION: Final = "trio_sse.server"
 """The key in `scope["extensions"]`, where `trio_sse.serve` puts a `ServerExtension`."""
 
+
+BODY_FOLLOWS: Final = "trio_sse.body_follows"
+"""A key of the message that starts a response: the app sends a part of the body at once, so that this server may send
+both in one write. Other servers ignore it."""
 
 Hook = Callable[[], None]
 

@@ -101,7 +101,7 @@ class Stream:
         """
         context = self._context
         if context.request.method == "HEAD":
-            await self._connection.writer.start(200, context.start_headers(STREAM_HEADERS))
+            await self._connection.writer.start(200, context.start_headers(STREAM_HEADERS), body_follows=True)
             return
         self._claim()
         handler = context.match.plan.handler
@@ -137,7 +137,7 @@ class Stream:
         status = self._status or 200
         if context.adds_headers or self._headers:
             status, headers = self._head()
-        await connection.writer.start(status, headers)
+        await connection.writer.start(status, headers, body_follows=True)
         context.app.counters.opened(self)
         if options.lifetime is not None:  # not all at once, or all their clients would reconnect at the same moment
             lifetime = options.lifetime * random.uniform(0.9, 1.1)  # noqa: S311 - nothing to guess

@@ -14,6 +14,7 @@ import trio
 from .._ground.writes import PIECE, WRITES_PER_TURN, time_for
 from ..asgi import Message, Send
 from .abort import AbortReason
+from .server_extension import BODY_FOLLOWS
 
 __all__ = ("TryWrite", "Writer")
 
@@ -74,10 +75,13 @@ class Writer:
         """Whether the last message that was sent did not end in time."""
         return self._limit is not None and self._limit.cancel_called
 
-    async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Send the status and the headers."""
+    async def start(self, status: int, headers: Iterable[tuple[bytes, bytes]], *, body_follows: bool = False) -> None:
+        """Send the status and the headers; `body_follows` says that they may leave together with the first write."""
         self.started = True
-        await self._send({"type": "http.response.start", "status": status, "headers": list(headers)}, 0)
+        message: Message = {"type": "http.response.start", "status": status, "headers": list(headers)}
+        if body_follows:
+            message[BODY_FOLLOWS] = True
+        await self._send(message, 0)
 
     async def write(self, data: bytes) -> None:
         """Send a part of the body: a cancellation point, and every so often a schedule point."""

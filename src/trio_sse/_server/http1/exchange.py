@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 import trio
 
 from ..._ground.writes import WRITES_PER_TURN
+from ..._runtime.server_extension import BODY_FOLLOWS
 from .head import RequestHead
 from .output import Output
 from .response import FramingError, Response, State
@@ -174,7 +175,7 @@ class Exchange:
         if not self.body_complete:
             response.keep_alive = False  # what is left of the body would have to be read in front of the next request
         response.start(message["status"], message.get("headers", ()), self._carrier.own_headers())
-        if message.get("trio_sse.body_follows", False):
+        if message.get(BODY_FOLLOWS, False):
             return
         try:
             await self._output.write(response.take_head())
