@@ -36,6 +36,7 @@ from .http2 import HTTP2
 from .hypercorn_http1 import HTTP1, ChunkWriter
 from .requests import RequestTasks
 from .shared import CLOSED, LATE_SECONDS, Shared
+from .tls import TransportStream
 
 __all__ = ("TCPConnection",)
 
@@ -47,7 +48,7 @@ RESET = struct.pack("ii", 1, 0)
 
 logger = logging.getLogger("trio_sse.server")
 
-Stream = trio.SocketStream | trio.SSLStream[trio.SocketStream]
+Stream = trio.SocketStream | TransportStream
 
 
 class Protocol(ProtocolWrapper):
@@ -102,28 +103,30 @@ class TCPConnection(TCPServer):
         shared: What all connections have in common.
         stream: The connection.
         plain: The socket, if the connection is not encrypted.
+        alpn: The protocol that the TLS handshake has agreed on.
         overloaded: Whether its requests are to be refused.
         begun: What has been read of it already.
     """
 
     protocol: Protocol
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - most are keywords
         self,
         shared: Shared,
         stream: Stream,
         plain: stdlib_socket.socket | None,
         *,
+        alpn: str | None = None,
         overloaded: bool = False,
         begun: bytes = b"",
     ) -> None:
         super().__init__(shared.app, shared.config, shared.context, shared.state, stream)  # type: ignore[arg-type]  # a plain one is taken too
         self.shared = shared
         self.overloaded = overloaded
+        self._alpn = alpn
         self._begun = begun
         self._plain = plain
         self._transport = stream if isinstance(stream, trio.SocketStream) else stream.transport_stream
-        self._shaking_hands = False
         self._aborted = False
         self._read_all = False
         self._writes = 0
@@ -141,17 +144,8 @@ class TCPConnection(TCPServer):
             await self._close()  # noqa: ASYNC102 - shields itself, with a time limit
 
     async def _serve(self) -> None:
-        alpn: str | None = "http/1.1"
-        if self._plain is None:
-            self._shaking_hands = True
-            with trio.move_on_after(self.config.ssl_handshake_timeout) as limit:
-                await self.stream.do_handshake()
-            self._shaking_hands = False
-            if limit.cancelled_caught:
-                return
-            alpn = self.stream.selected_alpn_protocol()
         async with RequestTasks(self.extension_for) as self._task_group:
-            self.protocol = Protocol(self, self._task_group, alpn)  # pyright: ignore[reportIncompatibleVariableOverride]
+            self.protocol = Protocol(self, self._task_group, self._alpn)  # pyright: ignore[reportIncompatibleVariableOverride]
             await self.protocol.initiate()
             await self.wait_for_a_request()
             await self._read_data()
@@ -303,13 +297,7 @@ class TCPConnection(TCPServer):
         self._transport.socket.close()
 
     def drain(self) -> None:
-        """The server shuts down. hypercorn tells the connection; a TLS handshake that has not ended is aborted."""
-        self._end_handshake()
-
-    def _end_handshake(self) -> None:
-        """Abort the connection if its TLS handshake has not ended: the server shuts down."""
-        if self._shaking_hands:
-            self.abort()
+        """The server shuts down: hypercorn tells the connection."""
 
     async def _close(self) -> None:
         with trio.move_on_after(CLOSE_SECONDS, shield=True) as limit, suppress(*CLOSED):

@@ -27,15 +27,16 @@ from .config import StreamConfig
 from .connection_limit import ConnectionLimit
 from .errors import ListenError
 from .http1.connection import HTTP1Connection
-from .http1.transport import PlainTransport
 from .listeners import Listeners, set_keep_alive
 from .shared import Shared
 from .tcp import TCPConnection
+from .tls import Handshake, TLSTransport, TransportStream
+from .transport import PlainTransport
 from .triggers import Trigger, wait_for_first
 
 __all__ = ("serve_worker",)
 
-Connection = HTTP1Connection | TCPConnection
+Connection = HTTP1Connection | TCPConnection | Handshake
 
 CANCEL_SECONDS = 1.0
 """Seconds after `graceful_timeout`, at which an `App` ends its requests, until all that are left are cancelled."""
@@ -153,24 +154,36 @@ class _Server:
         connections.start_soon(self._serve, tls, client, overloaded)
 
     async def _serve(self, tls: ssl.SSLContext | None, client: stdlib_socket.socket, overloaded: bool) -> None:
-        begun = b""
         try:
-            if tls is None and self._config.http1 == "httptools" and not self._config.h11_pass_raw_headers:
-                transport = PlainTransport(client)
-                fast = HTTP1Connection(self._shared, transport, encrypted=False, overloaded=overloaded)
-                with self._counted(fast):
-                    begun = await fast.run()
-                if not begun:
-                    return
-            stream: Any = trio.SocketStream(trio.socket.from_stdlib_socket(client))
-            if tls is not None:
-                stream = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
-            plain = client if tls is None else None
-            connection = TCPConnection(self._shared, stream, plain, overloaded=overloaded, begun=begun)
-            with self._counted(connection):
-                await connection.run()
+            if tls is None:
+                await self._speak(PlainTransport(client), "http/1.1", overloaded=overloaded)
+                return
+            transport = TLSTransport(client, tls)
+            handshake = Handshake(transport)
+            with self._counted(handshake):
+                alpn = await handshake.run(self._config.ssl_handshake_timeout)
+            if alpn is not None:
+                await self._speak(transport, alpn, overloaded=overloaded)
         finally:
             self._limit.release()
+
+    async def _speak(self, transport: PlainTransport | TLSTransport, alpn: str, *, overloaded: bool) -> None:
+        """Serve a connection by the protocol that was agreed on."""
+        config, begun = self._config, b""
+        plain = transport.socket if isinstance(transport, PlainTransport) else None
+        if alpn != "h2" and config.http1 == "httptools" and not config.h11_pass_raw_headers:
+            fast = HTTP1Connection(self._shared, transport, encrypted=plain is None, overloaded=overloaded)
+            with self._counted(fast):
+                begun = await fast.run()
+            if not begun:
+                return
+        if isinstance(transport, PlainTransport):
+            stream: Any = trio.SocketStream(trio.socket.from_stdlib_socket(transport.socket))
+        else:
+            stream = TransportStream(transport)
+        connection = TCPConnection(self._shared, stream, plain, alpn=alpn, overloaded=overloaded, begun=begun)
+        with self._counted(connection):
+            await connection.run()
 
     @contextmanager
     def _counted(self, connection: Connection) -> Generator[None]:

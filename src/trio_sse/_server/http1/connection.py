@@ -20,13 +20,13 @@ import trio
 
 from ..._runtime.server_extension import EXTENSION, ServerExtension
 from ..shared import CLOSED, LATE_SECONDS, Shared
+from ..transport import Transport
 from .app import log_access, log_refusal, make_scope, run_app
 from .body import ChunkedBody, LengthBody
 from .exchange import BODY_HIGH_WATER, Exchange
 from .head import END_OF_HEAD, BadRequest, RequestHead, check_incomplete, check_server_name, parse_head
 from .output import Output
 from .response import State, error_response
-from .transport import PlainTransport
 from .upgrade import PREFACE, switches
 
 __all__ = ("HTTP1Connection",)
@@ -68,7 +68,7 @@ class HTTP1Connection:
         own_headers: Makes the server's own headers.
     """
 
-    def __init__(self, shared: Shared, transport: PlainTransport, *, encrypted: bool, overloaded: bool) -> None:
+    def __init__(self, shared: Shared, transport: Transport, *, encrypted: bool, overloaded: bool) -> None:
         self._shared = shared
         self._transport = transport
         self._encrypted = encrypted

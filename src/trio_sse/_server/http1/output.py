@@ -11,7 +11,7 @@ from collections.abc import Callable
 import trio
 
 from ..shared import CLOSED
-from .transport import PlainTransport
+from ..transport import Transport
 
 __all__ = ("Output",)
 
@@ -25,12 +25,13 @@ class Output:
         lost: Called when the client has closed the connection, or takes nothing.
     """
 
-    def __init__(self, transport: PlainTransport, timeout: float, lost: Callable[[], None]) -> None:
+    def __init__(self, transport: Transport, timeout: float, lost: Callable[[], None]) -> None:
         self._transport = transport
         self._timeout = timeout
         self._lost = lost
         self._lock = trio.Lock()
         self._rest: bytes | memoryview = b""
+        self._unfinished = False
 
     @property
     def waiting(self) -> bool:
@@ -40,48 +41,50 @@ class Output:
     @property
     def has_rest(self) -> bool:
         """Whether only a part of what `try_write` was given has been sent."""
-        return bool(self._rest)
+        return self._unfinished
 
     def try_write(self, data: bytes) -> bool:
         """Write without waiting; True if all has been sent. The rest of a part is kept for `write_rest`."""
-        if self._rest or self._lock.locked():
+        if self._unfinished or self._lock.locked():
             return False
         try:
             sent = self._transport.send(data)
         except OSError:
             self._lost()
             return True  # to nobody: the app is told by its disconnect
-        if sent == len(data):
+        if sent == len(data) and not self._transport.pending:
             return True
         if sent:
-            self._rest = memoryview(data)[sent:]
+            self._unfinished, self._rest = True, memoryview(data)[sent:]
         return False
 
     async def write_rest(self) -> None:
         """Complete the write of which a part has been sent."""
-        rest, self._rest = self._rest, b""
+        rest, self._unfinished, self._rest = self._rest, False, b""
         await self._wait(memoryview(rest), begun=True)
 
     async def write(self, data: bytes) -> None:
         """Write, and wait if the client does not read."""
         if not data or self.try_write(data):
             return
-        if self._rest:
+        if self._unfinished:
             await self.write_rest()
         else:
             await self._wait(memoryview(data), begun=False)
 
     async def _wait(self, rest: memoryview, *, begun: bool) -> None:
         """Write as the client reads, one task at a time."""
+        transport = self._transport
         with trio.CancelScope() as limit:
             try:
                 async with self._lock:
-                    while rest:
+                    while rest or transport.pending:
                         limit.deadline = trio.current_time() + self._timeout
-                        await self._transport.wait_writable()
-                        sent = self._transport.send(rest)
-                        begun = begun or sent > 0
-                        rest = rest[sent:]
+                        await transport.wait_writable()
+                        if transport.flush() and rest:
+                            sent = transport.send(rest)
+                            begun = begun or sent > 0
+                            rest = rest[sent:]
             except trio.Cancelled:
                 if begun:
                     self._transport.abort()

@@ -1,4 +1,4 @@
-"""A socket without TLS: reads and writes that never wait, and waits that can be cancelled.
+"""Sockets as connections use them: reads and writes that never wait, and waits that can be cancelled.
 
 Owns the socket, and how it is closed. It must not know what the bytes mean.
 """
@@ -8,12 +8,12 @@ from __future__ import annotations
 import socket as stdlib_socket
 import struct
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import trio
 from hypercorn.utils import parse_socket_addr  # pyright: ignore[reportUnknownVariableType] - hypercorn leaves its own types open
 
-__all__ = ("RECEIVE_SIZE", "RESET", "PlainTransport")
+__all__ = ("RECEIVE_SIZE", "RESET", "PlainTransport", "Transport")
 
 RECEIVE_SIZE: Final = 64 * 1024
 
@@ -27,15 +27,67 @@ TCP_NOTSENT_LOWAT: Final[int | None] = getattr(trio.socket, "TCP_NOTSENT_LOWAT",
 """The option that limits it, where the system has it."""
 
 
+class Transport(Protocol):
+    """A connected socket, with or without TLS."""
+
+    @property
+    def pending(self) -> bool:
+        """Whether bytes that have been taken wait for the socket."""
+        ...
+
+    def flush(self) -> bool:
+        """Send what waits; True if nothing is left."""
+        ...
+
+    def receive(self) -> bytes | None:
+        """What has come; empty at the end, None if nothing has come."""
+        ...
+
+    def send(self, data: bytes | memoryview) -> int:
+        """Send, or at least take, what is possible without waiting; the number of bytes."""
+        ...
+
+    async def wait_readable(self) -> None:
+        """Wait until something has come, or the connection has ended."""
+        ...
+
+    async def wait_writable(self) -> None:
+        """Wait until the socket takes more."""
+        ...
+
+    def addresses(self) -> tuple[Any, Any]:
+        """The client's address and the server's, in ASGI's form."""
+        ...
+
+    def end(self) -> None:
+        """Send the end of the stream; what the client still sends can be received."""
+        ...
+
+    def abort(self) -> None:
+        """Close the socket, and reset the connection."""
+        ...
+
+    def close(self) -> None:
+        """Close the socket; tasks that wait for it wake up."""
+        ...
+
+
 class PlainTransport:
     """A connected socket that does not block.
 
     Attributes:
         socket: The socket.
         closed: Whether it has been closed on this side.
+        pending: Nothing waits for the socket here: what has not been sent has not been taken.
     """
 
     __slots__ = ("closed", "socket")
+
+    pending = False
+
+    def flush(self) -> bool:
+        """There is nothing that could wait."""
+        return True
 
     def __init__(self, socket: stdlib_socket.socket) -> None:
         socket.setblocking(False)
@@ -84,7 +136,7 @@ class PlainTransport:
         Raises:
             ClosedResourceError: It has been closed.
         """
-        if self.closed:
+        if self.closed or self.socket.fileno() < 0:
             raise trio.ClosedResourceError("closed by another task of the connection")
         await trio.lowlevel.wait_readable(self.socket)
 
@@ -94,7 +146,7 @@ class PlainTransport:
         Raises:
             ClosedResourceError: It has been closed.
         """
-        if self.closed:
+        if self.closed or self.socket.fileno() < 0:
             raise trio.ClosedResourceError("closed by another task of the connection")
         await trio.lowlevel.wait_writable(self.socket)
 
