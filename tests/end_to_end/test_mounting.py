@@ -232,7 +232,7 @@ async def parts(_request: Request) -> StreamingResponse:
 async def shout(socket: WebSocket) -> None:
     await socket.accept()
     await socket.send_text((await socket.receive_text()).upper())
-    await socket.receive()  # the client closes: that of the test leaves its socket open where the server is first
+    await socket.close()
 
 
 async def state(request: Request) -> PlainTextResponse:
