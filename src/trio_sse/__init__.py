@@ -13,7 +13,8 @@ from ._routes.limits import Limits
 from ._routes.models import Reference, required
 from ._routes.mounts import Mount
 from ._routes.options import StreamOptions
-from ._routes.routes import SSE, Delete, Get, Patch, Post, Put, Route
+from ._routes.routes import Delete, Get, Patch, Post, Put, Route
+from ._routes.sse import SSE
 from ._routes.steps import any_of
 from ._runtime.abort import Aborted, AbortReason
 from ._runtime.server_extension import Draining

@@ -9,6 +9,7 @@ from ._http.paths import Path
 from ._routes.options import ShutdownPolicy
 from ._routes.providers import Provider, Scope
 from ._routes.steps import AnyOf, Guard, Lambda, ReadBody, ReadForm, ReadQuery, Step, Typed, Use
+from ._routes.topic_stream import TopicSource, TopicStream
 
 __all__ = (
     "AnyOf",
@@ -23,6 +24,8 @@ __all__ = (
     "Scope",
     "ShutdownPolicy",
     "Step",
+    "TopicSource",
+    "TopicStream",
     "Typed",
     "Use",
 )

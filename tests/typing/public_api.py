@@ -31,8 +31,9 @@ from trio_sse import (
 )
 from trio_sse.auth import api_key, basic, bearer, cookie, fixed_passwords, fixed_secrets, same_secret
 from trio_sse.models import MemoryRepository, Repository, resolve
-from trio_sse.topics import HasEvents, MemoryTopics, Topic, Topics
-from trio_sse.wire import Decoder, EncodedEvent, Events
+from trio_sse.testing import pending
+from trio_sse.topics import Gap, HasEvents, MemoryTopics, PublishedEvent, Subscription, Topic, Topics
+from trio_sse.wire import Decoder, Done, EncodedEvent, Events
 
 
 @attrs.frozen
@@ -224,6 +225,27 @@ async def in_memory_too(orders: MemoryRepository[Order], topics: Topics) -> None
     assert_type(topics.topic(Order, 1), Topic[OrderUpdate])
     assert_type(MemoryTopics(backlog=5).topic(Order, 1), Topic[OrderUpdate])
     assert_type(attrs.evolve(Order(UUID(int=1)), item="book").events, Topic[OrderUpdate])
+
+
+async def subscribed(topics: Topics, last_event_id: str | None) -> Events:
+    async with topics.subscribe("rooms/*", topics.topic("a", 1), after=last_event_id, since=5, slow="latest") as events:
+        assert_type(events, Subscription[Any])
+        async for event in events:
+            assert_type(event, PublishedEvent[Any] | Gap | Done)
+            yield event
+        async for batch in events.batches():
+            yield batch
+
+
+async def typed_subscription(order: Order) -> None:
+    async for event in order.events.subscribe():
+        assert_type(event, PublishedEvent[OrderUpdate] | Gap | Done)
+    assert_type(await order.events.publish(OrderUpdate("shipped"), key="a"), str)
+    assert_type(await pending(order.events.subscribe()), list[PublishedEvent[OrderUpdate] | Gap | Done])
+
+
+assert_type(SSE("/rooms/:room").topic("rooms/:room", lambda user: f"users/{user.id}", since="oldest"), SSE[object])
+SSE("/subscribed").handle(subscribed)
 
 
 # -- controllers, services, typed events

@@ -49,7 +49,7 @@ class Request:
         self.path: Final[str] = scope["path"]
         self.raw_path: Final[bytes] = scope.get("raw_path") or raw_path_of(self.path)
         self.accept: Final = b",".join(accept).decode("latin-1") if accept else None
-        self.last_event_id: Final = _event_id(last_event_ids[0]) if last_event_ids else None
+        self.last_event_id: Final = event_id(last_event_ids[0]) if last_event_ids else None
 
     @property
     def http_version(self) -> str:
@@ -90,8 +90,8 @@ class Request:
         return f"<Request {escape(self.method)} {escape(self.path)}>"
 
 
-def _event_id(raw: bytes) -> str | None:
-    """The value of a Last-Event-ID header, or None if it cannot be an id."""
+def event_id(raw: bytes) -> str | None:
+    """The id in a Last-Event-ID header, or None if it cannot be one."""
     try:
         text = raw.decode("utf-8") if len(raw) <= MAX_ID_SIZE else ""
     except UnicodeDecodeError:

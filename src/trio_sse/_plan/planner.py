@@ -20,9 +20,11 @@ from .._http.form_reader import FormReader
 from .._http.parts import PartParser
 from .._http.query_reader import QueryReader
 from .._http.response_headers import encoded, merged
-from .._routes.routes import SSE, Route
+from .._routes.routes import Route
+from .._routes.sse import SSE
 from .._routes.steps import AnyOf, Guard, ReadBody, ReadForm, ReadQuery, Step, Typed, Use
 from ..errors import BuildError
+from ..topics import Topics
 from ..wire import JSONEncoder, encode_json
 from .built_in_names import BuiltInNames, can_be
 from .event_encoder import EventEncoder
@@ -220,6 +222,7 @@ class _Planner:
     # -- the handler
 
     def handler(self) -> Call:
+        self.check_topics()
         handler = self.route.handler
         if handler is None:
             raise self.error("this route has no handler; finish it with .handle(function)")
@@ -230,6 +233,19 @@ class _Planner:
                 f"handler {call} yields, which only an SSE route takes; write SSE({str(self.route.path)!r}{method})"
             )
         return call
+
+    def check_topics(self) -> None:
+        """Check what only a stream of topics needs."""
+        route: SSE | Route = self.route
+        topics = route.topics if isinstance(route, SSE) else None
+        if topics is None:
+            return
+        for name in topics.path_parameters:
+            if name not in self.parameters.names:
+                there = ", ".join(f":{each}" for each in self.parameters.names) or "no parameters"
+                raise self.error(f"{topics} takes :{name}, but the path has {there}")
+        if Topics not in self.graph:
+            raise self.error(f"{topics} needs Topics, which nothing provides; add .provide(Topics, MemoryTopics)")
 
     # -- names
 

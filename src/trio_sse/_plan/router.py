@@ -15,7 +15,7 @@ from .._http.accept import PLAIN_YES, accepts_event_stream, asks_for_event_strea
 from .._http.paths import NO_VALUES, NOTHING_HERE, read_rest
 from .._http.segments import read_segment
 from .._routes.mounts import Mount
-from .._routes.routes import SSE
+from .._routes.sse import SSE
 from ..errors import BuildError, MethodNotAllowed, NoContent, NotAcceptable, NotFound
 from .plan import Plan
 

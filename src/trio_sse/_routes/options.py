@@ -74,6 +74,11 @@ def _check_retry(_options: object, _field: object, value: int | None) -> None:
         raise BuildError(f"retry({value!r}): {error.reason}") from None
 
 
+def _check_query(_options: object, _field: object, name: str | None) -> None:
+    if name == "":
+        raise BuildError("last_event_id(query=…) is the name of a parameter, such as 'last_event_id', not empty")
+
+
 def _check_events(_options: object, _field: object, pairs: tuple[tuple[str, type[Any]], ...]) -> None:
     names, classes = [name for name, _ in pairs], [cls for _, cls in pairs]
     for name, cls in pairs:
@@ -117,6 +122,8 @@ class StreamOptions:
         lifetime: Seconds after which a stream ends, a tenth more or less; None for no limit.
         on_shutdown: What happens to open streams when the server shuts down; None for `"reconnect"` where the request
             is a GET, whose client may be an EventSource, and `"finish"` otherwise.
+        last_event_id_query: The parameter of the query string that has the last event id, if no header has; None for
+            none.
         events: The classes of plain values, each with the name of its event.
         heartbeat_frame: The bytes of a heartbeat.
     """
@@ -128,6 +135,7 @@ class StreamOptions:
     send_timeout: float | None = attrs.field(default=None, validator=optional(check_seconds))
     lifetime: float | None = attrs.field(default=None, validator=optional(check_seconds))
     on_shutdown: ShutdownPolicy | None = attrs.field(default=None, validator=_check_on_shutdown)
+    last_event_id_query: str | None = attrs.field(default=None, validator=_check_query)
     events: tuple[tuple[str, type[Any]], ...] = attrs.field(default=(), validator=_check_events)
     heartbeat_frame: bytes = attrs.field(init=False, eq=False, repr=False)
 
@@ -139,6 +147,7 @@ class StreamOptions:
         """The calls that set the options, for the repr of a route, without those that have their default."""
         shown = [self._heartbeat()]
         shown += [f".{name}({getattr(self, name)!r})" for name in PLAIN if getattr(self, name) != _default(name)]
+        shown += [f".last_event_id(query={self.last_event_id_query!r})"] if self.last_event_id_query else []
         types = ", ".join(f"{name}={type_name(cls)}" for name, cls in self.events)
         return "".join(shown) + (f".events({types})" if types else "")
 

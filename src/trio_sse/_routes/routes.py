@@ -1,4 +1,4 @@
-"""Routes: `SSE`, `Get`, `Post`, `Put`, `Patch`, `Delete`, as immutable builders.
+"""Routes: `Get`, `Post`, `Put`, `Patch`, `Delete`, and what they share with `SSE`, as immutable builders.
 
 Owns the declaration of one route. Every method returns a new value, so several routes can be built from a common start.
 `_plan.planner` and `_plan.router` check later what depends on other steps and routes.
@@ -7,7 +7,7 @@ Owns the declaration of one route. Every method returns a new value, so several 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, Never, Self, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, Self, overload
 
 import attrs
 
@@ -18,11 +18,10 @@ from .._http.form_reader import DEFAULT_MAX_FORM, FormLimits
 from .._http.paths import Path, to_path
 from ..errors import BuildError
 from .builder import Builder
-from .handlers import P, Q, R, R_co, S, S_any, V_contra
-from .options import HEARTBEAT_DATA, ShutdownPolicy, StreamOptions
+from .handlers import P, Q, R, R_co
 from .steps import ReadBody, ReadForm, ReadQuery
 
-__all__ = ("SSE", "Delete", "Get", "Patch", "Post", "Put", "Route")
+__all__ = ("Delete", "Get", "Patch", "Post", "Put", "Route")
 
 
 def _refuse_base(_route: object, _field: object, _value: str) -> None:
@@ -155,8 +154,10 @@ class Route(Builder, Generic[P, R_co]):
 
     def __repr__(self) -> str:
         always = ".during_shutdown()" if self.answers_during_shutdown else ""
-        handler = f".handle({name_of(self.handler)})" if self.handler is not None else ""
-        return self._head() + self._shared() + always + handler
+        return self._head() + self._shared() + always + self._tail()
+
+    def _tail(self) -> str:
+        return f".handle({name_of(self.handler)})" if self.handler is not None else ""
 
 
 @attrs.frozen(repr=False)
@@ -232,107 +233,3 @@ class Delete(Route[P, R_co]):
         @overload
         def handle(self, handler: Callable[..., object]) -> Delete: ...  # type: ignore[overload-cannot-match]
         def handle(self, handler: Callable[..., object]) -> Delete: ...
-
-
-def _check_method(_route: object, _field: object, value: str) -> None:
-    if value not in ("GET", "POST"):
-        raise BuildError(f"an SSE route answers GET or POST, not {value!r}")
-
-
-@attrs.frozen(repr=False)
-class SSE(Route[P, R_co], Generic[V_contra, P, R_co]):
-    """A route that answers with a stream of events.
-
-    The handler is an async generator function, or a function that returns an async iterable (or an async context
-    manager of one): what such a function raises before it returns is still an HTTP status.
-
-    Args:
-        path: The pattern, as in `/rooms/:room/events`.
-        method: `GET`, or `POST` for clients that stream with fetch.
-    """
-
-    method: str = attrs.field(default="GET", kw_only=True, validator=_check_method)
-    options: StreamOptions = attrs.field(factory=StreamOptions, kw_only=True)
-
-    if TYPE_CHECKING:
-
-        @overload  # type: ignore[override]
-        def handle(self: SSE[object], handler: Callable[Q, S_any]) -> SSE[object, Q, S_any]: ...
-        @overload
-        def handle(self: SSE[Never], handler: Callable[Q, S]) -> SSE[Never, Q, S]: ...
-        def handle(  # pyright: ignore[reportIncompatibleMethodOverride] - no other route checks what it returns
-            self, handler: Callable[..., Any]
-        ) -> Any: ...
-
-    def heartbeat(self, seconds: float | None, *, event: str | None = None, data: str = HEARTBEAT_DATA) -> Self:
-        """Send a heartbeat after this many seconds without a write; the default is 15, None turns it off.
-
-        Without a heartbeat only the kernel notices that a client has vanished, which can take hours.
-
-        Args:
-            seconds: The interval.
-            event: Send an event of this name, such as `"ping"`, which a page can listen to. It has no id, and is not
-                counted in the statistics. None sends a comment, which JavaScript does not see.
-            data: The data of this event.
-
-        Raises:
-            BuildError: The interval is not above 0, or such an event cannot be sent.
-        """
-        return self._with(heartbeat=seconds, heartbeat_event=event, heartbeat_data=data)
-
-    def retry(self, milliseconds: int) -> Self:
-        """Tell each client, at the start of its stream, how long to wait before it reconnects."""
-        return self._with(retry=milliseconds)
-
-    def send_timeout(self, seconds: float) -> Self:
-        """Drop a client that does not accept a write within this many seconds; the default is the app's `send_timeout`.
-
-        A write of more than 64 KiB has this time for each 64 KiB. `aborted` is set, with the reason `too_slow`.
-        """
-        return self._with(send_timeout=seconds)
-
-    def lifetime(self, seconds: float) -> Self:
-        """End each stream after about this many seconds: its client reconnects, to a process that has room.
-
-        The stream ends in order, with the reason `lifetime`, up to a tenth earlier or later, so that clients do not
-        reconnect at the same moment.
-        """
-        return self._with(lifetime=seconds)
-
-    def on_shutdown(self, policy: ShutdownPolicy) -> Self:
-        """Choose what happens to open streams when the server shuts down.
-
-        A client that comes back after the end of a stream is told when to reconnect. An EventSource does, and it asks
-        by GET; the client of a POST is taken for one that does not, unless this method has set `"reconnect"`. Its
-        stream, if it is cut off by the server's `graceful_timeout`, has no proper end, so that the client sees an
-        error.
-
-        Args:
-            policy: `"reconnect"`, the default for GET: end the stream after the current write; the client reconnects
-                with the id of its last event. `"finish"`, the default for POST: let the handler end by itself while
-                there is time; it may wait for `draining`. `"cancel"`: end the stream now, even in the middle of a
-                write.
-        """
-        return self._with(on_shutdown=policy)
-
-    def events(self, **classes: type[Any]) -> SSE[object, P, R_co]:
-        """Name the classes of the values that the handler yields: `.events(tick=Tick, order=OrderUpdate)`.
-
-        The handler may then yield a plain value, which is sent as the data of an event with the name of its class. If
-        one class is derived from another, the more specific one applies. The handler may also yield events and
-        mappings; one without a name gets the name for the class of its data.
-
-        Raises:
-            BuildError: A value is not a class, is a class whose values already have a meaning, or is named twice.
-        """
-        return cast("SSE[object, P, R_co]", self._with(events=(*self.options.events, *classes.items())))
-
-    def __str__(self) -> str:
-        return f"SSE {self.path}" if self.method == "GET" else f"SSE {self.method} {self.path}"
-
-    def _with(self, **options: Any) -> Self:
-        return attrs.evolve(self, options=attrs.evolve(self.options, **options))
-
-    def _head(self) -> str:
-        method = "" if self.method == "GET" else f", method={self.method!r}"
-        return f"SSE({str(self.path)!r}{method}){self.options}"

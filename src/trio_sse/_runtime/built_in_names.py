@@ -93,7 +93,7 @@ _TABLE: Final = (
         "the id after which a reconnecting client goes on, or None",
         str | None,
         "request",
-        lambda context: context.request.last_event_id,
+        lambda context: context.last_event_id,
     ),
     BuiltInValue(
         "nursery",

@@ -18,7 +18,8 @@ from .._plan.services import ResolvedProvider, ServiceGraph
 from .._plan.urls import Urls
 from .._routes.mounts import Mount
 from .._routes.providers import Provider
-from .._routes.routes import SSE, Route
+from .._routes.routes import Route
+from .._routes.sse import SSE
 from ..errors import BuildError
 from .admission import Admission
 from .app_context import AppContext, Settings

@@ -15,7 +15,7 @@ from .._http.paths import request_segments
 from .._http.request import Request
 from .._plan.router import Match
 from .._routes.mounts import Mount
-from .._routes.routes import SSE
+from .._routes.sse import SSE
 from ..asgi import Message, Receive, Send
 from ..errors import HTTPException, NoContent
 from ..wire import DONE_ID

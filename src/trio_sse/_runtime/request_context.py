@@ -12,10 +12,11 @@ from datetime import datetime
 import attrs
 import trio
 
-from .._http.request import Request
+from .._http.request import Request, event_id
 from .._http.response_head import ResponseHead
 from .._http.response_headers import RawHeaders, merged, without_representation
 from .._plan.router import Match
+from .._routes.sse import SSE
 from ..errors import LifespanError, Unauthorized
 from .abort import RULES, AbortReason
 from .admission import StreamSlot
@@ -62,6 +63,15 @@ class RequestContext:
         if self.head is None:
             self.head, self.adds_headers = ResponseHead(), True
         return self.head
+
+    @property
+    def last_event_id(self) -> str | None:
+        """What steps know as `last_event_id`: from the header, or from the query string where the route says so."""
+        route = self.match.plan.route
+        name = route.options.last_event_id_query if isinstance(route, SSE) else None
+        if name is None or self.request.last_event_id is not None:
+            return self.request.last_event_id
+        return event_id(self.request.query.get(name, "").encode("utf-8", "replace"))
 
     @property
     def can_break_off(self) -> bool:

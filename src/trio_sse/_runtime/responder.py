@@ -17,7 +17,7 @@ from .._http.response import Response
 from .._http.response_headers import RawHeaders
 from .._plan.value_encoder import value_encoder
 from .._routes.event_stream import EventStream
-from .._routes.routes import SSE
+from .._routes.sse import SSE
 from ..errors import HTTPException, StepError
 from .abort import RULES
 from .built_in_names import BUILT_IN

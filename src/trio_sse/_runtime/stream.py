@@ -25,7 +25,7 @@ from .._http.response_headers import RawHeaders, encoded
 from .._plan.event_encoder import encoder_for
 from .._routes.event_stream import EventStream, check_stream_status
 from .._routes.options import ShutdownPolicy, StreamOptions
-from ..errors import HTTPException
+from ..errors import HTTPException, TooSlow
 from ..wire import ServerSentEvent, encode
 from .abort import RULES, AbortReason
 from .error_response import error_data, internal_error
@@ -116,7 +116,11 @@ class Stream:
                 self._set(source.options)
                 self._encoder = encoder_for(self.label, self._context.app.settings.json, source.options.events)
             source = source.source
-        await drive(self._context.match.plan.handler, source, self._connection, self._start, self._emit)
+        try:
+            await drive(self._context.match.plan.handler, source, self._connection, self._start, self._emit)
+        except TooSlow:  # of a subscription that disconnects who is too far behind
+            self._connection.abort(AbortReason.TOO_SLOW)
+            await trio.lowlevel.checkpoint_if_cancelled()
 
     def _claim(self) -> None:
         """Count the stream for its client, by its address if no step has said whose it is."""

@@ -7,5 +7,6 @@ the package imports it.
 from ._client import TestClient, TestResponse
 from ._leaks import no_leaks
 from ._stream import TestStream
+from ._topics import pending
 
-__all__ = ("TestClient", "TestResponse", "TestStream", "no_leaks")
+__all__ = ("TestClient", "TestResponse", "TestStream", "no_leaks", "pending")

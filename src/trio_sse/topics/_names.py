@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import attrs
+import msgspec
 
 from ..errors import TopicNameError
 
@@ -28,13 +29,26 @@ def segment_of(value: object) -> str:
     """A value as one segment of a name: `/`, `*`, `%` and control characters are percent-encoded.
 
     Raises:
-        TopicNameError: The text of the value is empty.
+        TopicNameError: The value is not written as one piece of text, or its text is empty.
     """
-    plain = value.value if isinstance(value, enum.Enum) else value
-    text = _ESCAPED.sub(lambda found: "".join(f"%{byte:02X}" for byte in found.group().encode()), str(plain))
+    text = _ESCAPED.sub(lambda found: "".join(f"%{byte:02X}" for byte in found.group().encode()), _text(value))
     if not text:
         raise TopicNameError(f"{value!r} is empty text, which is no segment of a topic's name")
     return text
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return str.__str__(value) if not isinstance(value, enum.Enum) else str(value.value)
+    try:
+        plain = msgspec.to_builtins(value)
+    except (TypeError, ValueError):
+        plain = None
+    if isinstance(plain, bool):
+        return "true" if plain else "false"
+    if not isinstance(plain, str | int | float):
+        raise TopicNameError(f"{value!r:.80} is not one segment of a topic's name; give its id, as in order.id")
+    return str(plain)
 
 
 def join(name: str, segments: Iterable[object]) -> str:
