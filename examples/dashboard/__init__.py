@@ -7,25 +7,31 @@ Start it from the project's root, and open the address that it prints:
 The sampler is a task in the app's nursery. The first viewer starts it, it outlives every viewer, and if it fails the
 server stops, rather than show old values for ever. The nursery of a request would be the wrong place: the task would
 end with the viewer that happened to start it.
+
+The samples are a topic. A new viewer gets all that are kept, so that the plot is full at once, and then each new one; a
+viewer that reconnects goes on after the last sample that it has received.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import trio
 
-from trio_sse import SSE, Aborted, App, Events, Get, Response
-from trio_sse.wire import EventFields
+from trio_sse import SSE, Aborted, App, Get, Response
+from trio_sse.topics import History, MemoryTopics, Topics
 
-from .machine import Sample
-from .sampler import Sampler
+from .machine import Reading, Sample, read_machine
+from .sampler import SAMPLES_KEPT, Sampler
 
 __all__ = ("app", "create_app")
 
 logger = logging.getLogger("examples.dashboard")
 PAGE = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+TOPIC = "samples"
 
 
 def page() -> Response:
@@ -33,49 +39,31 @@ def page() -> Response:
     return Response(PAGE, media_type="text/html; charset=utf-8")
 
 
-async def metrics(sampler: Sampler, aborted: Aborted, last_event_id: str | None) -> Events:
-    """Send the samples that are kept in one batch, so that the plot is full at once, and then each new sample.
+def make_topics() -> Topics:
+    """The topics, which keep as many samples as the plot shows."""
+    topics = MemoryTopics()
+    topics.keep(TOPIC, History(count=SAMPLES_KEPT))
+    return topics
 
-    A viewer that reconnects continues after the last sample that it has received.
-    """
-    seen = resume_after(last_event_id, sampler.newest)
+
+@asynccontextmanager
+async def viewing(sampler: Sampler, app_nursery: trio.Nursery, aborted: Aborted) -> AsyncGenerator[None]:
+    """What surrounds the stream of a viewer: the first one starts the sampler."""
+    sampler.start(app_nursery)
     try:
-        while True:
-            samples = await sampler.newer_than(seen)
-            seen = samples[-1].number
-            yield [event(sample) for sample in samples]
+        yield
     finally:
         logger.info("viewer left: %s", aborted.reason)
 
 
-def event(sample: Sample) -> EventFields:
-    """The event for a sample."""
-    return {"event": "sample", "id": str(sample.number), "data": sample}
+def create_app(read: Callable[[], Reading] = read_machine) -> App:
+    """Make an app with one sampler for all viewers; tests read a machine of their own."""
 
+    def sampler(topics: Topics) -> Sampler:
+        return Sampler(topics.topic(TOPIC), read)
 
-def resume_after(last_event_id: str | None, newest: int) -> int:
-    """The number after which a viewer continues: 0, the start, for a new viewer.
-
-    Also for a viewer whose last sample is in the future: it received that one from a server that has been restarted.
-    """
-    if last_event_id is None or not (last_event_id.isascii() and last_event_id.isdecimal()):
-        return 0
-    number = int(last_event_id)
-    return number if number <= newest else 0
-
-
-def create_app(sampler: Sampler | None = None) -> App:
-    """Make an app with one sampler for all viewers; tests pass their own."""
-    shared = sampler or Sampler()
-
-    def running(app_nursery: trio.Nursery) -> Sampler:
-        shared.start(app_nursery)
-        return shared
-
-    return App().add(
-        Get("/").handle(page),
-        SSE("/metrics").retry(1000).use(sampler=running).handle(metrics),
-    )
+    metrics = SSE("/metrics").retry(1000).use(viewing).events(sample=Sample).topic(TOPIC, since=SAMPLES_KEPT)
+    return App().provide(make_topics).provide(sampler).add(Get("/").handle(page), metrics)
 
 
 app = create_app()

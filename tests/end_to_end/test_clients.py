@@ -163,11 +163,12 @@ async def test_the_notification_example_answers_curl_and_npm_eventsource(
         url = f"{server.url}/notifications/stream"
         async with (
             curling(*version, url) as program,
-            npm_eventsource(url, *NAMES, certificate=trusted, http2=protocol == "h2") as source,
+            npm_eventsource(url, *NAMES, "stream-position", certificate=trusted, http2=protocol == "h2") as source,
         ):
             assert " 200" in (await curl_head(program))[0]
-            assert await program.frame() == {"event": "connected", "data": '{"status":"ok"}'}
-            assert await source.event() == ("connected", "", '{"status":"ok"}')
+            position = await program.frame()
+            assert position == {"event": "stream-position", "id": position["id"], "data": "null"}
+            assert await source.event() == ("stream-position", position["id"], "null")
             published = await client.post(f"{server.url}/notifications", json={"title": "Tea is ready"})
             assert published.status_code == 200
             assert json.loads((await program.frame())["data"]) == published.json()
