@@ -7,7 +7,7 @@ Owns which topics a request is subscribed to, and the first event of such a stre
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import date
 from decimal import Decimal
@@ -213,4 +213,11 @@ async def _events(events: Subscription[Any], after: str | None, gap: str) -> Asy
     if events.id != after:
         yield {"event": POSITION, "id": events.id, "data": None}
     async for batch in events.batches():
-        yield [EncodedEvent(item.frames(gap)) if isinstance(item, Gap) else item for item in batch]
+        yield _shown(batch, gap)
+
+
+def _shown(batch: Sequence[EventItem], gap: str) -> list[EventItem] | EventItem:
+    """What is sent of a batch: gaps under the name that the route gives them."""
+    if len(batch) == 1 and not isinstance(batch[0], Gap):
+        return batch[0]
+    return [EncodedEvent(item.frames(gap)) if isinstance(item, Gap) else item for item in batch]

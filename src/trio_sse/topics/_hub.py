@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator
 from typing import Any, Final, cast
 
 import attrs
@@ -26,7 +25,7 @@ from ._names import Selection, check_pattern, matcher
 from ._position import Position
 from ._ring import MAX_ENTRIES, Ring
 
-__all__ = ("Hub", "event_of")
+__all__ = ("Hub", "Seat", "event_of")
 
 MAX_EVENT: Final = 256 << 10
 """The most bytes of one event."""
@@ -37,20 +36,21 @@ BACK_OFF: Final = (0.05, 1.0)
 
 @attrs.define(eq=False)
 class Seat:
-    """A task that waits for the next entry of a selection.
+    """Where one subscriber waits for the next entry of its selection, each time again.
 
     Attributes:
-        task: The task.
         selection: What it waits for.
-        position: Where it reads on. If it has everything up to the head of the ring, that becomes the position before
-            the entry that wakes it, which is as good and is still in the ring.
-        live: Whether it has.
+        task: The task that waits; None while none does.
+        live: Whether it has everything up to the head of the ring.
+        before: The position before the entry that wakes a live one. That is as good as its own, and still in the ring.
+        entry: The entry that wakes a live one.
     """
 
-    task: trio.lowlevel.Task
     selection: Selection
-    position: Position
-    live: bool
+    task: trio.lowlevel.Task | None = None
+    live: bool = False
+    before: Position | None = None
+    entry: Entry | None = None
 
 
 class Hub:
@@ -88,6 +88,8 @@ class Hub:
 
     def history_of(self, topic: str) -> History:
         """What a topic keeps."""
+        if not self._rules:
+            return self._history
         return next((history for pattern, history in self._rules if pattern.fullmatch(topic)), self._history)
 
     async def publish(self, topic: str, event: object, key: str | None = None) -> str:
@@ -141,50 +143,55 @@ class Hub:
 
     def is_at_head(self, position: Position) -> bool:
         """Whether whoever is at this position is woken by what it does not have."""
-        return position == self.ring.head or position.offset > self.ring.head.offset
+        head = self.ring.head
+        return position is head or position == head or position.offset > head.offset
 
-    async def wait(self, selection: Selection, position: Position) -> Position:
-        """Wait for the next entry of a selection. Returns from where to read: `position`, or a later one.
+    async def wait(self, seat: Seat, position: Position) -> None:
+        """Wait for the next entry of a selection.
 
         While a task waits it is registered; Trio takes it out in the moment in which it is cancelled. This is where a
         fan-out that writes to connections itself, without waking their tasks, would keep what it needs for that.
         """
-        seat = Seat(trio.lowlevel.current_task(), selection, position, position == self.ring.head)
-        for seats in self._rows(selection):
-            seats[seat] = None
+        seat.task, seat.live = trio.lowlevel.current_task(), position == self.ring.head
+        seat.before = seat.entry = None
+        self._put_in(seat)
 
         def leave(_: object) -> trio.lowlevel.Abort:
             self._take_out(seat)
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(leave)
-        return seat.position
 
     @property
     def waiting(self) -> int:
         """How many rows of waiting tasks there are."""
         return len(self._by_name) + len(self._by_pattern)
 
-    def _rows(self, selection: Selection) -> Iterator[dict[Seat, None]]:
-        for name in selection.names:
-            yield self._by_name.setdefault(name, {})
-        for pattern in selection.patterns:
+    def _put_in(self, seat: Seat) -> None:
+        for name in seat.selection.names:
+            self._by_name.setdefault(name, {})[seat] = None
+        for pattern in seat.selection.patterns:
             if pattern not in self._by_pattern:
                 self._by_pattern[pattern] = (matcher(pattern), {})
-            yield self._by_pattern[pattern][1]
+            self._by_pattern[pattern][1][seat] = None
 
     def _take_out(self, seat: Seat) -> None:
         for name in seat.selection.names:
-            _remove(self._by_name, name, self._by_name[name], seat)
+            if name in self._by_name:  # or the whole row has been taken out
+                _remove(self._by_name, name, self._by_name[name], seat)
         for pattern in seat.selection.patterns:
-            _remove(self._by_pattern, pattern, self._by_pattern[pattern][1], seat)
+            if pattern in self._by_pattern:
+                _remove(self._by_pattern, pattern, self._by_pattern[pattern][1], seat)
 
-    def _wake(self, seats: dict[Seat, None], before: Position | None) -> None:
-        for seat in tuple(seats):
-            self._take_out(seat)
-            if before is not None and seat.live:
-                seat.position = before
-            trio.lowlevel.reschedule(seat.task)
+    def _wake(self, seats: dict[Seat, None], before: Position | None, entry: Entry | None) -> None:
+        """Wake the tasks of a row, which has been taken out as a whole."""
+        for seat in seats:
+            if not seat.selection.is_single:
+                self._take_out(seat)
+            if seat.live:
+                seat.before, seat.entry = before, entry
+            if seat.task is not None:
+                trio.lowlevel.reschedule(seat.task)
 
     # -- what the engine tells
 
@@ -193,13 +200,17 @@ class Hub:
         before = self.ring.head
         if not self.ring.add(entry):
             return False
-        seats = self._by_name.get(entry.topic)
-        if seats:
-            self._wake(seats, before)
-        for pattern, others in tuple(self._by_pattern.values()):
-            if pattern.fullmatch(entry.topic):
-                self._wake(others, before)
+        seats = self._by_name.pop(entry.topic, None)
+        if seats is not None:
+            self._wake(seats, before, entry)
+        if self._by_pattern:
+            self._wake_patterns(before, entry)
         return True
+
+    def _wake_patterns(self, before: Position, entry: Entry) -> None:
+        for text in [text for text, (pattern, _) in self._by_pattern.items() if pattern.fullmatch(entry.topic)]:
+            if text in self._by_pattern:  # or its tasks have been woken by another pattern
+                self._wake(self._by_pattern.pop(text)[1], before, entry)
 
     async def run(self) -> None:
         """Read the tail of an engine that others write to, for as long as the app lives."""
@@ -231,14 +242,15 @@ class Hub:
         where = await self.engine.where()
         self._incarnation = where.incarnation
         self.ring.reset(where.head)
-        everyone = [*self._by_name.values(), *(seats for _, seats in self._by_pattern.values())]
-        for seats in everyone:
-            self._wake(seats, None)
+        while self._by_name:
+            self._wake(self._by_name.popitem()[1], None, None)
+        while self._by_pattern:
+            self._wake(self._by_pattern.popitem()[1][1], None, None)
 
 
 def _remove(rows: dict[str, Any], name: str, seats: dict[Seat, None], seat: Seat) -> None:
     """Take a seat out of a row, and the row away with the last one."""
-    del seats[seat]
+    seats.pop(seat, None)
     if not seats:
         del rows[name]
 

@@ -39,15 +39,16 @@ class MemoryEngine:
     def __init__(self, run: str | None = None) -> None:
         self._log = Log([(run or new_run(), 1)])
         self._listeners: list[Callable[[Entry], object]] = []
-        self._stored = trio.Event()
+        self._stored: trio.Event | None = None
 
     async def append(self, topic: str, stored: Stored, keep: History, nonce: bytes = b"") -> Entry:
         """Store an entry. It is stored once, without a nonce: nothing can fail after it is."""
         entry = self._log.append(topic, stored, keep, trio.current_time())
         for received in self._listeners:
             received(entry)
-        self._stored.set()
-        self._stored = trio.Event()
+        if self._stored is not None:  # made by who waits for the tail
+            self._stored.set()
+            self._stored = None
         return entry
 
     async def read(self, selection: Selection, after: Position, limit: int) -> Page:
@@ -64,6 +65,8 @@ class MemoryEngine:
             while not (entries := self._log.after(after)):
                 if entries is None:
                     raise Reset
+                if self._stored is None:
+                    self._stored = trio.Event()
                 await self._stored.wait()
             return entries
         return ()

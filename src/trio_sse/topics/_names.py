@@ -114,13 +114,16 @@ class Selection:
     Attributes:
         names: The names of single topics.
         patterns: The patterns.
+        is_single: Whether it is one topic.
     """
 
     names: tuple[str, ...]
     patterns: tuple[str, ...]
+    is_single: bool = attrs.field(init=False, eq=False, repr=False)
     _matchers: tuple[re.Pattern[str], ...] = attrs.field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "is_single", len(self.names) == 1 and not self.patterns)
         object.__setattr__(self, "_matchers", tuple(map(matcher, self.patterns)))
 
     @classmethod

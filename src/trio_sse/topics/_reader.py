@@ -15,7 +15,7 @@ import trio
 from ..errors import TooSlow
 from ..wire import Gap
 from ._engine import Entry, Loss
-from ._hub import Hub
+from ._hub import Hub, Seat
 from ._names import Selection
 from ._position import Position, read_id
 
@@ -92,6 +92,7 @@ class Reader:
         self.position = hub.ring.head
         self.selection = selection
         self._hub = hub
+        self._seat = Seat(selection)
         self._options = options
         self._limit = PAGE if options.slow == "drop_oldest" else options.lag + 1
         self._floor = 0
@@ -124,22 +125,31 @@ class Reader:
         Raises:
             TooSlow: It is too far behind.
         """
-        await self.begin()
-        if self._live and self._waits:
-            self.position = await self._hub.wait(self.selection, self.position)
-        else:
+        if not self._begun:
+            await self.begin()
+        if not (self._live and self._waits):
             await trio.lowlevel.checkpoint()
         while True:
-            items = await self._read()
+            items = await (self._wait() if self._live and self._waits else self._read())
             if items:
                 return items
-            if self._waits:
-                self.position = await self._hub.wait(self.selection, self.position)
 
     @property
     def _waits(self) -> bool:
         """Whether there is nothing more to read."""
         return self._hub.is_at_head(self.position) and not self._has_ended
+
+    async def _wait(self) -> list[Item]:
+        """Wait for the next entry. If it is the only one, as is usual, it need not be looked for."""
+        seat = self._seat
+        await self._hub.wait(seat, self.position)
+        if seat.before is not None:
+            self.position = seat.before
+        entry = seat.entry
+        if entry is None or entry.is_end or self._hub.ring.head is not entry.position:
+            return []
+        self.position = entry.position
+        return [entry]
 
     async def _read(self) -> list[Item]:
         """What there is after the position, without waiting for more."""
@@ -183,7 +193,7 @@ class Reader:
 
     @property
     def _has_ended(self) -> bool:
-        return not self.selection.patterns and self._ended.issuperset(self.selection.names)
+        return bool(self._ended) and not self.selection.patterns and self._ended.issuperset(self.selection.names)
 
     # -- slow subscribers
 
