@@ -143,10 +143,11 @@ def mutation(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure what an event costs, here and with sse-starlette, and what headers cost. Not one of the checks."""
+    """Measure what events, headers and requests cost, here and with sse-starlette. Not one of the checks."""
     session.install(".", *groups("bench"))
     session.run("python", "benchmarks/cost_per_event.py", *session.posargs)
     session.run("python", "benchmarks/cost_of_headers.py", *session.posargs)
+    session.run("python", "benchmarks/cost_per_request.py", *session.posargs)
 
 
 @nox.session
