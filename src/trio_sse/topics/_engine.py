@@ -175,7 +175,10 @@ class Engine(Protocol):
         ...
 
     async def start(self, selection: Selection, since: int | None) -> Start:
-        """The position before the last `since` entries, or before all that are kept; and which topics have ended."""
+        """The position before the last `since` entries, or before all that are kept; and which topics have ended.
+
+        With 0 it is the head, and the history is not looked at.
+        """
         ...
 
     async def tail(self, after: Position) -> Sequence[Entry]:

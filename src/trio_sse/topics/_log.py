@@ -211,11 +211,16 @@ class Log:
 
     def start(self, selection: Selection, since: int | None, now: float) -> Start:
         """The position before the last entries, or before all."""
-        kept = self._selected(selection, now)
         ended = frozenset(name for name in selection.names if name in self.topics and self.topics[name].ended)
-        newest = sorted(entry.position.offset for topic in kept for entry in islice(reversed(topic.entries), since))
-        chosen = newest if since is None else newest[len(newest) - min(since, len(newest)) :]
-        before = chosen[0] - 1 if chosen else self.head
+        if since == 0:
+            return Start(self.position(self.head), self.head, ended)
+        kept = self._selected(selection, now)
+        if since is None:
+            offsets = [topic.entries[0].position.offset for topic in kept if topic.entries]
+        else:
+            offsets = [entry.position.offset for topic in kept for entry in islice(reversed(topic.entries), since)]
+            offsets = sorted(offsets)[-since:]
+        before = min(offsets, default=self.head + 1) - 1
         return Start(self.position(before), self._floor(selection, kept), ended)
 
     def _loss(self, reason: LossReason, offset: int, floor: int, before: int) -> Loss:

@@ -106,10 +106,11 @@ class Reader:
         if self._begun:
             return
         text, since = self._options.after, self._options.since
-        start = await self._hub.start(self.selection, since if isinstance(since, int) else None)
+        after = read_id(text) if text else None
+        last = 0 if after is not None or since == "now" else None if since == "oldest" else since
+        start = await self._hub.start(self.selection, last)
         self._begun = True
         self._ended |= start.ended
-        after = read_id(text) if text else None
         if after is not None:
             self.position = after
             return
