@@ -102,6 +102,35 @@ async def test_what_the_tail_cannot_show_is_read_from_the_history(autojump_clock
         assert await take(reader, 5) == [b"data: %d" % value for value in range(15, 20)]
 
 
+async def test_one_that_waits_in_several_rows_is_woken_once(autojump_clock: MockClock) -> None:
+    engine = Shared()
+    async with running(engine) as hub:
+        readers = [
+            Reader(hub, Selection.of(names), Reading())
+            for names in (["x/*", "x/**", "x/y/*", "a"], ["**", "*", "a"], ["a", "b"], ["a/b/*"])
+        ]
+        got: list[int] = []
+
+        async def follow(number: int) -> None:
+            while True:
+                got.extend([number for item in await readers[number].next() if isinstance(item, Entry)])
+
+        async with trio.open_nursery() as nursery:
+            for number in range(len(readers)):
+                nursery.start_soon(follow, number)
+            await wait_all_tasks_blocked()
+            await hub._begin_again()  # as after an outage: all of them look again
+            await wait_all_tasks_blocked()
+            await store(engine, 1)
+            await wait_all_tasks_blocked()
+            assert sorted(got) == [0, 1, 2]
+            await engine.append("x/y/z", Stored(b"data: 2\n\n"), KEEP)
+            await wait_all_tasks_blocked()
+            assert sorted(got) == [0, 0, 1, 1, 2]
+            nursery.cancel_scope.cancel()
+        assert hub.waiting == 0
+
+
 async def test_the_tail_returns_in_silence(autojump_clock: MockClock) -> None:
     engine = MemoryEngine()
     assert await engine.tail(engine.where_now().head) == ()

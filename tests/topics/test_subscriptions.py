@@ -176,6 +176,28 @@ async def test_one_that_waits_gets_what_is_published_to_any_of_its_topics(autoju
     assert topics._hub.waiting == 0
 
 
+async def test_a_publish_looks_only_at_patterns_that_begin_like_the_topic(autojump_clock: MockClock) -> None:
+    topics = MemoryTopics()
+
+    async def follow(number: int) -> None:
+        async for _ in topics.subscribe(f"users/{number}/*"):
+            seen.append(number)
+
+    seen: list[int] = []
+    async with trio.open_nursery() as nursery:
+        for number in range(50):
+            nursery.start_soon(follow, number)
+        await wait_all_tasks_blocked()
+        assert topics._hub.waiting == 50
+        assert [len(rows) for rows in topics._hub._by_pattern.values()] == [1] * 50
+        await topics.topic("users/7/mail").publish(1)
+        await topics.topic("users/8").publish(1)
+        await wait_all_tasks_blocked()
+        assert seen == [7]
+        nursery.cancel_scope.cancel()
+    assert topics._hub.waiting == 0
+
+
 async def test_batches_have_all_that_there_is(autojump_clock: MockClock) -> None:
     topics = MemoryTopics()
     events = topics.subscribe("a")

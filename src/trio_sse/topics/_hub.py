@@ -21,7 +21,7 @@ from ..wire import JSONEncoder, PublishedEvent, encode_json
 from ..wire._published import frame, with_id
 from ._engine import Engine, Entry, LocalEngine, Page, Reset, Start, Stored, Unavailable, Where
 from ._history import History
-from ._names import Selection, check_pattern, matcher
+from ._names import Selection, check_pattern, matcher, prefix_of, prefixes
 from ._position import Position
 from ._ring import MAX_ENTRIES, Ring
 
@@ -71,7 +71,7 @@ class Hub:
         self._history = history
         self._rules: list[tuple[re.Pattern[str], History]] = []
         self._by_name: dict[str, dict[Seat, None]] = {}
-        self._by_pattern: dict[str, tuple[re.Pattern[str], dict[Seat, None]]] = {}
+        self._by_pattern: dict[str, dict[str, tuple[re.Pattern[str], dict[Seat, None]]]] = {}  # by prefix and pattern
         where = Where(Position("", 0), "")
         if engine.local:
             local = cast("LocalEngine", engine)
@@ -158,6 +158,7 @@ class Hub:
 
         def leave(_: object) -> trio.lowlevel.Abort:
             self._take_out(seat)
+            seat.task = None
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(leave)
@@ -171,17 +172,23 @@ class Hub:
         for name in seat.selection.names:
             self._by_name.setdefault(name, {})[seat] = None
         for pattern in seat.selection.patterns:
-            if pattern not in self._by_pattern:
-                self._by_pattern[pattern] = (matcher(pattern), {})
-            self._by_pattern[pattern][1][seat] = None
+            rows = self._by_pattern.setdefault(prefix_of(pattern), {})
+            if pattern not in rows:
+                rows[pattern] = (matcher(pattern), {})
+            rows[pattern][1][seat] = None
 
     def _take_out(self, seat: Seat) -> None:
         for name in seat.selection.names:
             if name in self._by_name:  # or the whole row has been taken out
-                _remove(self._by_name, name, self._by_name[name], seat)
+                self._by_name[name].pop(seat, None)
+                _drop_if_empty(self._by_name, name, self._by_name[name])
         for pattern in seat.selection.patterns:
-            if pattern in self._by_pattern:
-                _remove(self._by_pattern, pattern, self._by_pattern[pattern][1], seat)
+            prefix = prefix_of(pattern)
+            rows = self._by_pattern.get(prefix, {})
+            if pattern in rows:
+                rows[pattern][1].pop(seat, None)
+                _drop_if_empty(rows, pattern, rows[pattern][1])
+                _drop_if_empty(self._by_pattern, prefix, rows)
 
     def _wake(self, seats: dict[Seat, None], before: Position | None, entry: Entry | None) -> None:
         """Wake the tasks of a row, which has been taken out as a whole."""
@@ -190,8 +197,9 @@ class Hub:
                 self._take_out(seat)
             if seat.live:
                 seat.before, seat.entry = before, entry
-            if seat.task is not None:
-                trio.lowlevel.reschedule(seat.task)
+            task, seat.task = seat.task, None
+            if task is not None:  # or it has been woken by another row
+                trio.lowlevel.reschedule(task)
 
     # -- what the engine tells
 
@@ -208,9 +216,13 @@ class Hub:
         return True
 
     def _wake_patterns(self, before: Position, entry: Entry) -> None:
-        for text in [text for text, (pattern, _) in self._by_pattern.items() if pattern.fullmatch(entry.topic)]:
-            if text in self._by_pattern:  # or its tasks have been woken by another pattern
-                self._wake(self._by_pattern.pop(text)[1], before, entry)
+        for prefix in prefixes(entry.topic):
+            rows = self._by_pattern.get(prefix, {})
+            for text in [text for text, (pattern, _) in rows.items() if pattern.fullmatch(entry.topic)]:
+                if text in rows:  # or its tasks have been woken by another pattern
+                    seats = rows.pop(text)[1]
+                    _drop_if_empty(self._by_pattern, prefix, rows)
+                    self._wake(seats, before, entry)
 
     async def run(self) -> None:
         """Read the tail of an engine that others write to, for as long as the app lives."""
@@ -245,14 +257,13 @@ class Hub:
         while self._by_name:
             self._wake(self._by_name.popitem()[1], None, None)
         while self._by_pattern:
-            self._wake(self._by_pattern.popitem()[1][1], None, None)
+            for _, seats in self._by_pattern.popitem()[1].values():
+                self._wake(seats, None, None)
 
 
-def _remove(rows: dict[str, Any], name: str, seats: dict[Seat, None], seat: Seat) -> None:
-    """Take a seat out of a row, and the row away with the last one."""
-    seats.pop(seat, None)
-    if not seats:
-        del rows[name]
+def _drop_if_empty(rows: dict[str, Any], name: str, row: dict[Any, Any]) -> None:
+    if not row:
+        rows.pop(name, None)
 
 
 def event_of(entry: Entry) -> PublishedEvent:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import attrs
@@ -16,7 +16,17 @@ import msgspec
 
 from ..errors import TopicNameError
 
-__all__ = ("Selection", "check_name", "check_pattern", "is_pattern", "join", "matcher", "segment_of")
+__all__ = (
+    "Selection",
+    "check_name",
+    "check_pattern",
+    "is_pattern",
+    "join",
+    "matcher",
+    "prefix_of",
+    "prefixes",
+    "segment_of",
+)
 
 MAX_NAME_SIZE: Final = 255
 """The longest name, in bytes of UTF-8."""
@@ -90,6 +100,21 @@ def matcher(pattern: str) -> re.Pattern[str]:
     """What the names of a pattern match as a whole. `**` stands for one segment or more."""
     parts = {"*": "[^/]+", "**": ".+"}
     return re.compile("/".join(parts.get(segment, re.escape(segment)) for segment in pattern.split("/")))
+
+
+def prefix_of(pattern: str) -> str:
+    """The segments of a pattern before its first `*`."""
+    before = pattern.split("/")[: next(i for i, segment in enumerate(pattern.split("/")) if "*" in segment)]
+    return "/".join(before)
+
+
+def prefixes(name: str) -> Iterator[str]:
+    """What the patterns that match a name may begin with."""
+    yield ""
+    at = name.find("/")
+    while at >= 0:
+        yield name[:at]
+        at = name.find("/", at + 1)
 
 
 def _check(text: Any) -> None:
