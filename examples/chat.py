@@ -5,7 +5,7 @@ Start it from the project's root, and open the address in two tabs:
     trio-sse run examples.chat:app
 
 Each room is a topic. A page that opens gets the last lines; one that comes back gets what it has missed, or is told of
-a gap, for which it opens the room anew. Who is there is another topic, which needs no history.
+a gap, for which it opens the room again. Who is there is another topic, which needs no history.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ PAGE = """<!doctype html>
 
 @attrs.frozen
 class Line:
-    """What somebody says."""
+    """What a user says."""
 
     user: str
     text: str

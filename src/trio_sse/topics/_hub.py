@@ -25,7 +25,7 @@ from ._names import Selection, check_pattern, matcher, prefix_of, prefixes
 from ._position import Position
 from ._ring import MAX_ENTRIES, Ring
 
-__all__ = ("Hub", "Seat", "event_of")
+__all__ = ("Hub", "Waiter", "event_of")
 
 MAX_EVENT: Final = 256 << 10
 """The most bytes of one event."""
@@ -35,7 +35,7 @@ BACK_OFF: Final = (0.05, 1.0)
 
 
 @attrs.define(eq=False)
-class Seat:
+class Waiter:
     """Where one subscriber waits for the next entry of its selection, each time again.
 
     Attributes:
@@ -70,8 +70,8 @@ class Hub:
         self._json = json
         self._history = history
         self._rules: list[tuple[re.Pattern[str], History]] = []
-        self._by_name: dict[str, dict[Seat, None]] = {}
-        self._by_pattern: dict[str, dict[str, tuple[re.Pattern[str], dict[Seat, None]]]] = {}  # by prefix and pattern
+        self._by_name: dict[str, dict[Waiter, None]] = {}
+        self._by_pattern: dict[str, dict[str, tuple[re.Pattern[str], dict[Waiter, None]]]] = {}  # by prefix and pattern
         where = Where(Position("", 0), "")
         if engine.local:
             local = cast("LocalEngine", engine)
@@ -146,19 +146,19 @@ class Hub:
         head = self.ring.head
         return position is head or position == head or position.offset > head.offset
 
-    async def wait(self, seat: Seat, position: Position) -> None:
+    async def wait(self, waiter: Waiter, position: Position) -> None:
         """Wait for the next entry of a selection.
 
         While a task waits it is registered; Trio takes it out in the moment in which it is cancelled. This is where a
         fan-out that writes to connections itself, without waking their tasks, would keep what it needs for that.
         """
-        seat.task, seat.live = trio.lowlevel.current_task(), position == self.ring.head
-        seat.before = seat.entry = None
-        self._put_in(seat)
+        waiter.task, waiter.live = trio.lowlevel.current_task(), position == self.ring.head
+        waiter.before = waiter.entry = None
+        self._put_in(waiter)
 
         def leave(_: object) -> trio.lowlevel.Abort:
-            self._take_out(seat)
-            seat.task = None
+            self._take_out(waiter)
+            waiter.task = None
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(leave)
@@ -168,36 +168,36 @@ class Hub:
         """How many rows of waiting tasks there are."""
         return len(self._by_name) + len(self._by_pattern)
 
-    def _put_in(self, seat: Seat) -> None:
-        for name in seat.selection.names:
-            self._by_name.setdefault(name, {})[seat] = None
-        for pattern in seat.selection.patterns:
+    def _put_in(self, waiter: Waiter) -> None:
+        for name in waiter.selection.names:
+            self._by_name.setdefault(name, {})[waiter] = None
+        for pattern in waiter.selection.patterns:
             rows = self._by_pattern.setdefault(prefix_of(pattern), {})
             if pattern not in rows:
                 rows[pattern] = (matcher(pattern), {})
-            rows[pattern][1][seat] = None
+            rows[pattern][1][waiter] = None
 
-    def _take_out(self, seat: Seat) -> None:
-        for name in seat.selection.names:
+    def _take_out(self, waiter: Waiter) -> None:
+        for name in waiter.selection.names:
             if name in self._by_name:  # or the whole row has been taken out
-                self._by_name[name].pop(seat, None)
+                self._by_name[name].pop(waiter, None)
                 _drop_if_empty(self._by_name, name, self._by_name[name])
-        for pattern in seat.selection.patterns:
+        for pattern in waiter.selection.patterns:
             prefix = prefix_of(pattern)
             rows = self._by_pattern.get(prefix, {})
             if pattern in rows:
-                rows[pattern][1].pop(seat, None)
+                rows[pattern][1].pop(waiter, None)
                 _drop_if_empty(rows, pattern, rows[pattern][1])
                 _drop_if_empty(self._by_pattern, prefix, rows)
 
-    def _wake(self, seats: dict[Seat, None], before: Position | None, entry: Entry | None) -> None:
+    def _wake(self, waiters: dict[Waiter, None], before: Position | None, entry: Entry | None) -> None:
         """Wake the tasks of a row, which has been taken out as a whole."""
-        for seat in seats:
-            if not seat.selection.is_single:
-                self._take_out(seat)
-            if seat.live:
-                seat.before, seat.entry = before, entry
-            task, seat.task = seat.task, None
+        for waiter in waiters:
+            if not waiter.selection.is_single:
+                self._take_out(waiter)
+            if waiter.live:
+                waiter.before, waiter.entry = before, entry
+            task, waiter.task = waiter.task, None
             if task is not None:  # or it has been woken by another row
                 trio.lowlevel.reschedule(task)
 
@@ -208,9 +208,9 @@ class Hub:
         before = self.ring.head
         if not self.ring.add(entry):
             return False
-        seats = self._by_name.pop(entry.topic, None)
-        if seats is not None:
-            self._wake(seats, before, entry)
+        waiters = self._by_name.pop(entry.topic, None)
+        if waiters is not None:
+            self._wake(waiters, before, entry)
         if self._by_pattern:
             self._wake_patterns(before, entry)
         return True
@@ -220,9 +220,9 @@ class Hub:
             rows = self._by_pattern.get(prefix, {})
             for text in [text for text, (pattern, _) in rows.items() if pattern.fullmatch(entry.topic)]:
                 if text in rows:  # or its tasks have been woken by another pattern
-                    seats = rows.pop(text)[1]
+                    waiters = rows.pop(text)[1]
                     _drop_if_empty(self._by_pattern, prefix, rows)
-                    self._wake(seats, before, entry)
+                    self._wake(waiters, before, entry)
 
     async def run(self) -> None:
         """Read the tail of an engine that others write to, for as long as the app lives."""
@@ -257,8 +257,8 @@ class Hub:
         while self._by_name:
             self._wake(self._by_name.popitem()[1], None, None)
         while self._by_pattern:
-            for _, seats in self._by_pattern.popitem()[1].values():
-                self._wake(seats, None, None)
+            for _, waiters in self._by_pattern.popitem()[1].values():
+                self._wake(waiters, None, None)
 
 
 def _drop_if_empty(rows: dict[str, Any], name: str, row: dict[Any, Any]) -> None:

@@ -15,7 +15,7 @@ import trio
 from ..errors import TooSlow
 from ..wire import Gap
 from ._engine import Entry, Loss
-from ._hub import Hub, Seat
+from ._hub import Hub, Waiter
 from ._names import Selection
 from ._position import Position, read_id
 
@@ -92,7 +92,7 @@ class Reader:
         self.position = hub.ring.head
         self.selection = selection
         self._hub = hub
-        self._seat = Seat(selection)
+        self._waiter = Waiter(selection)
         self._options = options
         self._limit = PAGE if options.slow == "drop_oldest" else options.lag + 1
         self._floor = 0
@@ -142,11 +142,11 @@ class Reader:
 
     async def _wait(self) -> list[Item]:
         """Wait for the next entry. If it is the only one, as is usual, it need not be looked for."""
-        seat = self._seat
-        await self._hub.wait(seat, self.position)
-        if seat.before is not None:
-            self.position = seat.before
-        entry = seat.entry
+        waiter = self._waiter
+        await self._hub.wait(waiter, self.position)
+        if waiter.before is not None:
+            self.position = waiter.before
+        entry = waiter.entry
         if entry is None or entry.is_end or self._hub.ring.head is not entry.position:
             return []
         self.position = entry.position
@@ -204,7 +204,7 @@ class Reader:
             return await self._latest(before, entries)
         if self._live:
             raise TooSlow(", ".join(self.selection.all), str(before), str(self.position))
-        return self._noted(entries)  # it has only begun, or has come back: what there is to read is no fault of its own
+        return self._noted(entries)  # it has only begun, or has come back, and is not slow
 
     async def _latest(self, before: Position, entries: list[Entry]) -> list[Item]:
         """The newest entry of each key, of all up to the head, and how many that leaves out."""
