@@ -204,7 +204,7 @@ async def test_a_client_that_comes_back_gets_what_it_has_missed(autojump_clock: 
             assert stream.pending() == []
 
 
-async def test_ten_thousand_reconnects_while_publishing_miss_and_repeat_nothing(autojump_clock: MockClock) -> None:
+async def test_reconnects_while_publishing_miss_and_repeat_nothing(autojump_clock: MockClock) -> None:
     topics = MemoryTopics(backlog=100)
     app, _ = app_with(SSE("/").heartbeat(None).topic("a"), topics=topics)
     rounds, seen = 400, list[int]()

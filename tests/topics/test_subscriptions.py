@@ -719,7 +719,27 @@ async def test_subscribing_alone_makes_no_topic(autojump_clock: MockClock) -> No
     assert engine_of(topics)._log.topics == {}
 
 
-async def test_random_subscribers_come_and_go_and_leave_nothing(autojump_clock: MockClock) -> None:
+async def test_ten_thousand_reconnects_while_publishing_miss_and_repeat_nothing(autojump_clock: MockClock) -> None:
+    topics, seen, total = MemoryTopics(), list[int](), 10_000
+
+    async def publish() -> None:
+        for number in range(total):
+            await published(topics, ("a", number), ("b", "other"))
+            while number - len(seen) > 400:
+                await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(publish)
+        last = ""
+        while len(seen) < total:
+            event = await anext(topics.subscribe("a", after=last, since="oldest"))
+            assert isinstance(event, PublishedEvent)
+            seen.append(event.data)
+            last = event.id
+    assert seen == [*range(total)]
+
+
+async def test_ten_thousand_random_subscribers_come_and_go_and_leave_nothing(autojump_clock: MockClock) -> None:
     topics = MemoryTopics(backlog=50)
     engine_of(topics)._log.idle_topics = 1
 
@@ -735,7 +755,7 @@ async def test_random_subscribers_come_and_go_and_leave_nothing(autojump_clock: 
                         previous, after = offset(item.id), item.id
 
     async with trio.open_nursery() as nursery:
-        for number in range(100):
+        for number in range(1000):
             nursery.start_soon(come_and_go, number)
         for turn in range(20):
             await topics.topic("t", turn % 7).publish(turn)
