@@ -696,6 +696,13 @@ SECONDS = st.integers(1, 60).map(lambda tenths: tenths / 10)
 NEVER = 1000.0
 
 
+class CancelledStream(TestStream):
+    """A stream whose last send may be cancelled: the server is, at any moment."""
+
+    async def _prepare_for_the_next_request(self) -> None:
+        self.half_close()
+
+
 @settings(max_examples=300, deadline=None)
 @given(
     expiry=SECONDS,
@@ -708,7 +715,7 @@ NEVER = 1000.0
 def test_the_first_end_counts_and_the_clean_up_runs_once(
     expiry: float, disconnect: float, cancel: float, pause: float, paused_for: float, clean_up: float
 ) -> None:
-    record, stream = Record(), TestStream(())
+    record, stream = Record(), CancelledStream(())
 
     async def handler(aborted: Aborted) -> AsyncIterator[Any]:
         try:
