@@ -170,6 +170,7 @@ class Life:
     _end_at: float = math.inf
     _end_reason: str = ""
     _abort_after_write: bool = False
+    _is_done: bool = False
     _last_write: float = 0.0
     _reported_at: float = -1.0
     _tasks: dict[str, Task] = attrs.field(factory=dict)
@@ -209,6 +210,10 @@ class Life:
     def change(self, **changes: bool | str) -> None:
         """Change what the client or the server does."""
         if "gone" in changes and self._abort_after_write:  # that write continues, at the moment at which it is over
+            raise Undecided
+        if (
+            "gone" in changes and self._is_done and self.writing
+        ):  # its handler has ended, or is cancelled at that moment
             raise Undecided
         for name, value in changes.items():
             setattr(self, name, value)
@@ -269,6 +274,7 @@ class Life:
 
     def yields_done(self) -> Coroutine:
         """Yield `Done()`: the client must not reconnect."""
+        self._is_done = True
         yield from self._at_a_yield(DONE)
         raise Closed
 
