@@ -25,7 +25,7 @@ TOOLS = {  # program: Debian package
     "ip": "iproute2",
     "postgres": "postgresql",  # the package starts a server on port 5432; the one of the tests uses a Unix socket
 }
-OLDEST = {"trio": "0.32.0", "hypercorn": "0.18.0", "attrs": "24.2.0", "msgspec": "0.21.0"}
+OLDEST = {"trio": "0.32.0", "httptools": "0.7.1", "hypercorn": "0.18.0", "attrs": "24.2.0", "msgspec": "0.21.0"}
 
 
 def interpreters() -> list[str]:
