@@ -225,6 +225,20 @@ async def test_a_failing_stream_tells_it_and_is_broken_off(autojump_clock: MockC
     assert not stream.complete
 
 
+async def test_a_note_says_where_an_error_can_still_be_a_status(autojump_clock: MockClock) -> None:
+    async def failing() -> AsyncIterator[Any]:
+        yield {"data": 1}
+        raise Forbidden
+
+    for route, remedy in (
+        (SSE("/").handle(failing), "let the handler be a coroutine function"),
+        (Get("/").handle(lambda: EventStream(failing())), "in the handler, before it returns its stream."),
+    ):
+        async with client(route).stream("/") as stream:
+            await stream.ended()
+            assert remedy in stream.claim_error().__notes__[0]
+
+
 # -- its promises
 
 
