@@ -90,7 +90,7 @@ def typing(session: nox.Session) -> None:
 @nox.session
 def typing_with_trio_typing(session: nox.Session) -> None:
     """The public API type-checks in an environment with trio-typing, whose stubs hide trio's own types."""
-    session.install(".[client]", "mypy", "trio-typing")
+    session.install(".[client,pydantic]", "mypy", "trio-typing")
     session.run("mypy", "--config-file=", "--strict", "tests/typing")
 
 

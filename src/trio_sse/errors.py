@@ -114,7 +114,9 @@ class Lagged(Exception):
 
     def __init__(self, topic: str, after: str | None, to: str) -> None:
         super().__init__(topic, after, to)
-        self.topic, self.after, self.to = topic, after, to
+        self.topic: str = topic
+        self.after: str | None = after
+        self.to: str = to
 
     def __str__(self) -> str:
         return f"a subscriber of {self.topic} has missed events after {self.after}, up to {self.to}"

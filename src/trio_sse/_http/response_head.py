@@ -76,7 +76,7 @@ class ResponseHead:
     """
 
     def __init__(self) -> None:
-        self.headers = ResponseHeaders()
+        self.headers: ResponseHeaders = ResponseHeaders()
         self._status: int | None = None
         self._sent = False
 
