@@ -23,8 +23,7 @@
         └── DecodeError            a received stream cannot be read
             └── EventTooLarge      a received event is over the limit
 
-The client's own exceptions are in `trio_sse.client`. This module imports no other module of the package, and knows
-neither routes nor responses.
+The client's own exceptions are in `trio_sse.client`. This module imports no other module of the package.
 """
 
 from __future__ import annotations
