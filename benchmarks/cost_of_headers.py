@@ -27,9 +27,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cost_per_event import CLIENT_CORE, SERVER_CORE, wait_for
+from cost_per_event import CLIENT_CORE, HANDLERS, SERVER_CORE, wait_for
 
-APP = """
+APP = (
+    """
 import uuid
 from contextlib import asynccontextmanager
 
@@ -47,33 +48,9 @@ SECURITY = {
     "x-content-type-options": "nosniff",
 }
 
-class Clock:
-    def __init__(self):
-        self.tick = trio.Event()
-
-    async def run(self):
-        while True:
-            await trio.sleep(0.1)
-            self.tick.set()
-            self.tick = trio.Event()
-
-@asynccontextmanager
-async def clock():
-    async with trio.open_nursery() as nursery:
-        made = Clock()
-        nursery.start_soon(made.run)
-        yield made
-        nursery.cancel_scope.cancel()
-
-async def tight(count: int):
-    for number in range(count):
-        yield {"event": "tick", "data": {"n": number}}
-
-async def paced(count: int, clock: Clock):
-    for number in range(count):
-        yield {"event": "tick", "data": {"n": number}}
-        await clock.tick.wait()
-
+"""
+    + HANDLERS
+    + """
 async def one():
     yield {"event": "tick", "data": {"n": 0}}
 
@@ -111,6 +88,7 @@ settings = build(
 )
 middleware = AddHeaders(CORSMiddleware(without, allow_origins=ORIGINS, allow_credentials=True))
 """
+)
 
 CLIENT = """
 import sys, trio

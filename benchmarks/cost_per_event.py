@@ -26,11 +26,7 @@ SERVER_CORE, CLIENT_CORE = 0, 1
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
-APP = """
-from contextlib import asynccontextmanager
-import trio
-from trio_sse import SSE, App
-
+HANDLERS = """
 class Clock:
     def __init__(self):
         self.tick = trio.Event()
@@ -53,14 +49,24 @@ async def tight(count: int):
     for number in range(count):
         yield {"event": "tick", "data": {"n": number}}
 
-async def batched(count: int):
-    for start in range(0, count, 64):
-        yield [{"event": "tick", "data": {"n": n}} for n in range(start, min(start + 64, count))]
-
 async def paced(count: int, clock: Clock):
     for number in range(count):
         yield {"event": "tick", "data": {"n": number}}
         await clock.tick.wait()
+"""
+"""Streams, as a part of an app: one that never waits, and one that all streams share the pace of."""
+
+APP = (
+    """
+from contextlib import asynccontextmanager
+import trio
+from trio_sse import SSE, App
+"""
+    + HANDLERS
+    + """
+async def batched(count: int):
+    for start in range(0, count, 64):
+        yield [{"event": "tick", "data": {"n": n}} for n in range(start, min(start + 64, count))]
 
 async def idle(count: int):
     yield {"event": "tick", "data": {"n": 0}}
@@ -69,6 +75,7 @@ async def idle(count: int):
 routes = [SSE(f"/{f.__name__}/:count").handle(f) for f in (tight, batched, idle)]
 app = App().provide(Clock, clock).add(*routes, SSE("/paced/:count").handle(paced))
 """
+)
 
 PEER = """
 import asyncio, json

@@ -19,7 +19,7 @@ from .._http.event_stream import EXPIRED
 from ..errors import HTTPError, Unauthorized
 from .rejection import ShuttingDown
 
-__all__ = ("RULES", "AbortReason", "Aborted", "Rule")
+__all__ = ("RULES", "AbortReason", "Aborted", "Rule", "expired")
 
 
 class AbortReason(enum.StrEnum):
@@ -63,7 +63,8 @@ class Rule:
     last_frame: bytes = b""
 
 
-def _expired(challenge: str) -> HTTPError:
+def expired(challenge: str) -> Unauthorized:
+    """The answer to a request whose credentials have expired."""
     return Unauthorized("The credentials have expired.", challenge=challenge)
 
 
@@ -78,7 +79,7 @@ RULES: Final[Mapping[AbortReason, Rule]] = MappingProxyType(
         # connection's next request; and it needs a limit, because over HTTP/2 it may wait for ever for such a client.
         AbortReason.CLIENT_GONE: Rule("never"),
         AbortReason.ERROR: Rule("always"),
-        AbortReason.EXPIRED: Rule("limited", answer=_expired, last_frame=EXPIRED),
+        AbortReason.EXPIRED: Rule("limited", answer=expired, last_frame=EXPIRED),
         AbortReason.TOO_SLOW: Rule("never", cancels_finish=True),
         AbortReason.DRAINING: Rule("limited", answer=_shutting_down),
         AbortReason.LIFETIME: Rule("limited"),

@@ -17,8 +17,8 @@ from .._http.response_head import ResponseHead
 from .._http.response_headers import RawHeaders, merged, without_representation
 from .._plan.router import Match
 from .._routes.sse import SSE
-from ..errors import LifespanError, Unauthorized
-from .abort import RULES, AbortReason
+from ..errors import LifespanError
+from .abort import RULES, AbortReason, expired
 from .admission import StreamSlot
 from .app_context import AppContext
 from .connection import Connection
@@ -104,7 +104,7 @@ class RequestContext:
             Unauthorized: The credentials have expired since a step has read them.
         """
         if self.expiry <= trio.current_time():
-            raise self._expired()
+            raise expired(self.challenge)
         self.slot = self.app.admission.enter()
         if self.client is not None:
             self.slot.claim(self.client)
@@ -139,13 +139,10 @@ class RequestContext:
         seconds = _timestamp(when) - self.app.settings.wall_clock()
         self.challenge = self.challenge if challenge is None else challenge
         if seconds <= 0 and not self.connection.writer.started:
-            raise self._expired()
+            raise expired(self.challenge)
         self.expiry = min(self.expiry, trio.current_time() + max(seconds, 0.0))
         if self.slot is not None:
             self.connection.end_at(self.expiry, AbortReason.EXPIRED)
-
-    def _expired(self) -> Unauthorized:
-        return Unauthorized("The credentials have expired.", challenge=self.challenge)
 
     def count_as(self, client: Hashable) -> None:
         """What steps know as `count_as`. Plain requests are not counted.

@@ -222,12 +222,9 @@ class Stream:
     def _error_frame(self, error: Exception) -> bytes:
         known = http_exception_in(error)
         if known is not None:
-            is_generator = self._context.match.plan.handler.kind is Kind.GENERATOR
-            remedy = (
-                "let the handler be a coroutine function that returns its stream"
-                if is_generator
-                else ("in the handler, before it returns its stream")
-            )
+            remedy = "in the handler, before it returns its stream"
+            if self._context.match.plan.handler.kind is Kind.GENERATOR:
+                remedy = "let the handler be a coroutine function that returns its stream"
             error.add_note(
                 f"It was raised after the response had started, too late for a status: raise it in a step, or {remedy}."
             )

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import logging
 import socket as stdlib_socket
-import struct
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -37,14 +36,12 @@ from .hypercorn_http1 import HTTP1, ChunkWriter
 from .requests import RequestTasks
 from .shared import CLOSED, LATE_SECONDS, Shared
 from .tls import TransportStream
+from .transport import RESET
 
 __all__ = ("TCPConnection",)
 
 CLOSE_SECONDS = 1.0
 """Seconds that the orderly close of a connection may take before it is aborted."""
-
-RESET = struct.pack("ii", 1, 0)
-"""The value of SO_LINGER with which closing discards what the client has not received, and sends it a reset."""
 
 logger = logging.getLogger("trio_sse.server")
 

@@ -205,7 +205,7 @@ class Handshake:
         self._transport.abort()
 
 
-class TransportStream(trio.abc.HalfCloseableStream):
+class TransportStream(trio.abc.Stream):
     """A transport as Trio's stream, for hypercorn's protocols.
 
     Args:
@@ -245,11 +245,6 @@ class TransportStream(trio.abc.HalfCloseableStream):
     async def wait_send_all_might_not_block(self) -> None:
         """Wait until the socket takes more."""
         await self._transport.wait_writable()
-
-    async def send_eof(self) -> None:
-        """Send the end of the stream."""
-        self._transport.end()
-        await trio.lowlevel.checkpoint()
 
     async def aclose(self) -> None:
         """Close the connection."""

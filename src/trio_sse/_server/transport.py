@@ -85,10 +85,6 @@ class PlainTransport:
 
     pending = False
 
-    def flush(self) -> bool:
-        """There is nothing that could wait."""
-        return True
-
     def __init__(self, socket: stdlib_socket.socket) -> None:
         socket.setblocking(False)
         with suppress(OSError):  # a Unix socket has neither
@@ -97,6 +93,10 @@ class PlainTransport:
                 socket.setsockopt(stdlib_socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT)
         self.socket = socket
         self.closed = False
+
+    def flush(self) -> bool:
+        """There is nothing that could wait."""
+        return True
 
     def addresses(self) -> tuple[Any, Any]:
         """The client's address and the server's, in ASGI's form.

@@ -142,7 +142,7 @@ class Hub:
         return await self.engine.start(selection, since)
 
     def is_at_head(self, position: Position) -> bool:
-        """Whether whoever is at this position is woken by what it does not have."""
+        """Whether a subscriber at this position is woken by what it does not have."""
         head = self.ring.head
         return position is head or position == head or position.offset > head.offset
 
